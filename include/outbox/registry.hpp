@@ -1,0 +1,116 @@
+// C++ handlers: the context that a handler gets, and the registry that a program fills before it
+// runs outboxd.
+#pragma once
+
+#include <chrono>
+#include <exception>
+#include <functional>
+#include <map>
+#include <optional>
+#include <stdexcept>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include <outbox/job.hpp>
+#include <outbox/outcome.hpp>
+
+namespace pqxx {
+class transaction_base;
+}
+
+namespace outbox {
+
+/// What a handler works with. Thread contract: belongs to the one thread that runs the handler,
+/// until the handler returns.
+class Context {
+ public:
+  Context(const Job& job, pqxx::transaction_base& tx, std::stop_token stop)
+      : job_{job}, tx_{tx}, stop_{std::move(stop)} {}
+
+  [[nodiscard]] const Job& job() const { return job_; }
+
+  /// The job's own transaction (READ COMMITTED). What is written through it commits together with
+  /// the job's completion, exactly once. Leave COMMIT and ROLLBACK to outboxd; use a
+  /// pqxx::subtransaction to survive an SQL error.
+  [[nodiscard]] pqxx::transaction_base& tx() { return tx_; }
+
+  /// Requested when the kind's timeout is over or the processor is stopping. A handler that takes
+  /// long looks at it now and then.
+  [[nodiscard]] const std::stop_token& stop_token() const { return stop_; }
+
+  [[nodiscard]] static Outcome done() { return Done{}; }
+  [[nodiscard]] static Outcome snooze(std::chrono::milliseconds delay) { return Snooze{delay}; }
+  [[nodiscard]] static Outcome discard(std::string why) { return Discard{std::move(why)}; }
+  [[nodiscard]] static Outcome retry_after(std::chrono::milliseconds after, std::string why) {
+    return Retry{std::move(why), after};
+  }
+
+ private:
+  const Job& job_;
+  pqxx::transaction_base& tx_;
+  std::stop_token stop_;
+};
+
+/// Runs on several threads at the same time, one job each: captured state must be safe for that.
+using HandlerFunction = std::function<Outcome(Context&)>;
+
+/// Handlers by kind. Filled on one thread before the program runs, constant afterwards.
+class Registry {
+ public:
+  /// Adds a handler that returns Outcome, or void for Done. `kind` has 1 to 63 characters. Throws
+  /// std::invalid_argument for a kind that is empty, too long or already there.
+  template <class F>
+  requires std::is_invocable_v<F&, Context&> Registry& add(std::string kind, F handler) {
+    if constexpr (std::is_void_v<std::invoke_result_t<F&, Context&>>) {
+      return insert(std::move(kind),
+                    [handler = std::move(handler)](Context& context) mutable -> Outcome {
+                      handler(context);
+                      return Done{};
+                    });
+    } else {
+      return insert(std::move(kind), std::move(handler));
+    }
+  }
+
+  /// Adds a handler of a typed payload: `parse` makes it from the JSON text. A payload that does
+  /// not parse can never succeed: the job is discarded with the text of the exception.
+  template <class Parse, class F>
+  requires std::is_invocable_v<Parse&, std::string_view> Registry& add(std::string kind,
+                                                                       Parse parse, F handler) {
+    using Payload = std::decay_t<std::invoke_result_t<Parse&, std::string_view>>;
+    return add(std::move(kind),
+               [parse = std::move(parse),
+                handler = std::move(handler)](Context& context) mutable -> Outcome {
+                 std::optional<Payload> payload;
+                 try {
+                   payload.emplace(parse(std::string_view{context.job().payload}));
+                 } catch (const std::exception& e) {
+                   return Discard{std::string{"the payload does not fit its kind: "} + e.what()};
+                 }
+                 if constexpr (std::is_void_v<std::invoke_result_t<F&, Context&, const Payload&>>) {
+                   handler(context, *payload);
+                   return Done{};
+                 } else {
+                   return handler(context, *payload);
+                 }
+               });
+  }
+
+  [[nodiscard]] const std::map<std::string, HandlerFunction>& handlers() const { return handlers_; }
+
+ private:
+  Registry& insert(std::string kind, HandlerFunction handler) {
+    if (kind.empty() || kind.size() > 63)
+      throw std::invalid_argument{"a kind has 1 to 63 characters: '" + kind + "'"};
+    if (!handlers_.emplace(kind, std::move(handler)).second)
+      throw std::invalid_argument{"kind '" + kind + "' is registered twice"};
+    return *this;
+  }
+
+  std::map<std::string, HandlerFunction> handlers_;
+};
+
+}  // namespace outbox

@@ -1,0 +1,21 @@
+// Reads a secret from a file, and nothing else ever shows it. Any thread; blocks on the file
+// system.
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace outbox::config {
+
+/// Either `text`, or `problem` and `hint`, which never quote the secret.
+struct Secret {
+  std::optional<std::string> text;
+  std::string problem;
+  std::string hint;
+};
+
+/// The content without its last line break. Refused: not a regular file, readable by everybody,
+/// more than 64 KiB, empty, or holding a NUL.
+[[nodiscard]] Secret read_secret_file(const std::string& path);
+
+}  // namespace outbox::config

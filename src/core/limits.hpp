@@ -1,0 +1,39 @@
+// Every bound that is not a setting, with its name and its reason. Values only.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+
+namespace outbox::core {
+
+using std::chrono::milliseconds;
+
+/// Priorities are few and fixed: a claim makes one index descent for each.
+inline constexpr int kPriorities = 4;
+
+/// Text kept of one error: enough for a stack trace, little enough for 1000 attempts of a job.
+inline constexpr std::size_t kErrorBytesMax = 8'192;
+
+/// Text kept in jobs.last_error.
+inline constexpr std::size_t kLastErrorBytesMax = 1'024;
+
+/// Jobs that one direct statement handles. Each that writes takes a subtransaction id; beyond 64
+/// the server's cache overflows.
+inline constexpr int kGroupMax = 50;
+
+/// A direct statement is kept near this: long ones hold back vacuum and make a cancel expensive.
+inline constexpr milliseconds kGroupTarget{50};
+
+/// A kind whose jobs take longer than this on average leaves the direct lane.
+inline constexpr milliseconds kSlowJob{500};
+
+/// Claims of one job, of whatever end: bounds a handler that snoozes for ever.
+inline constexpr int kClaimsMax = 10'000;
+
+/// Longest delay that a handler or a backoff may ask for.
+inline constexpr std::chrono::hours kDelayMax{24 * 30};
+
+/// Times that one claim is run again because its connection was lost, before the job is blamed.
+inline constexpr int kLostConnectionsMax = 3;
+
+}  // namespace outbox::core
