@@ -1,0 +1,90 @@
+// The one vocabulary of what happens: each event writes its log line and moves its metrics. Emitted
+// after the database agreed.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace outbox::observe {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+
+/// Who a job event is about.
+struct JobRef {
+  std::int64_t id{};
+  std::string_view queue;
+  std::string_view kind;
+  int attempt{};
+};
+
+/// Numbers of one queue, read from the database now and then.
+struct QueueDepth {
+  std::string queue;
+  std::int64_t waiting{};    ///< Due and unclaimed; counted up to a bound.
+  std::int64_t scheduled{};  ///< Not yet due; counted up to a bound.
+  std::int64_t claimed{};
+  double oldest_wait_seconds{};
+  bool paused{};
+};
+
+/// Thread contract: every method may be called from any thread at any time. Event names are API:
+/// they stand in logs (`event=…`) and metrics (`outboxd_…`). Texts are made printable here;
+/// payloads and secrets are never passed in.
+class Events {
+ public:
+  Events();
+  ~Events();
+  Events(const Events&) = delete;
+  Events& operator=(const Events&) = delete;
+
+  // --- jobs
+  void claimed(std::string_view queue, int jobs, microseconds took);        ///< debug
+  void swept(std::string_view queue, int jobs, microseconds took);          ///< debug
+  void finished(const JobRef& job, microseconds waited, microseconds ran);  ///< debug
+  void retried(const JobRef& job, std::string_view sqlstate, std::string_view error,
+               milliseconds delay, microseconds ran);                             ///< warn
+  void snoozed(const JobRef& job, milliseconds delay);                            ///< debug
+  void dead(const JobRef& job, std::string_view reason, std::string_view error);  ///< error
+  void stale_finish(const JobRef& job);             ///< warn: a late result was refused
+  void released(std::string_view queue, int jobs);  ///< info: given back at a stop
+  void rescued(int jobs,
+               int dead);  ///< warn: taken from dead processors; `dead` of them dead-lettered
+  void resolved_in_doubt(const JobRef& job, bool committed);  ///< warn
+  void isolating(std::string_view queue, int jobs,
+                 std::string_view why);  ///< warn: direct lane stands back, jobs run one by one
+  void lane_changed(std::string_view queue, std::string_view kind, std::string_view lane,
+                    microseconds mean);  ///< info
+
+  // --- the processor
+  void started(int processor, std::string_view name, int schema, int connections_most);  ///< info
+  void stopping(std::string_view why, milliseconds grace);                               ///< info
+  void stopped();                                                                        ///< info
+  void marked_dead(int processor, std::string_view name,
+                   std::string_view reason);  ///< warn: another one
+  void fenced(std::string_view why);  ///< error: this one must stop claiming and register anew
+  void fell_asleep();                 ///< debug
+  void woke(std::string_view why);    ///< debug
+  void history_truncated(int slot);   ///< info
+  void pruned(std::string_view table, std::int64_t rows);  ///< info, only when rows > 0
+  void notice(std::string_view
+                  what);  ///< info: said once, e.g. "behind a transaction pooler: heartbeat only"
+
+  // --- the database
+  void db_error(std::string_view where, std::string_view fault, std::string_view sqlstate,
+                std::string_view error);  ///< warn, rate-limited to one a second for each `where`
+  void db_recovered(std::string_view where, milliseconds down);  ///< info
+  void queue_depth(const QueueDepth& depth);                     ///< metrics only
+
+  /// Prometheus text exposition format 0.0.4.
+  [[nodiscard]] std::string metrics_text() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace outbox::observe

@@ -1,0 +1,154 @@
+// Connecting, and the settings that every session of outboxd has.
+#include "pg/session.hpp"
+
+#include <array>
+#include <cctype>
+
+namespace outbox::pg {
+
+namespace {
+
+std::string percent_encoded(const std::string& value) {
+  static constexpr std::array kHex{'0', '1', '2', '3', '4', '5', '6', '7',
+                                   '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'};
+  std::string out;
+  for (const char c : value) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (std::isalnum(byte) != 0 || c == '-' || c == '_' || c == '.') {
+      out += c;
+    } else {
+      out += '%';
+      out += kHex.at(byte >> 4U);
+      out += kHex.at(byte & 15U);
+    }
+  }
+  return out;
+}
+
+std::string quoted(const std::string& value) {
+  std::string out{"'"};
+  for (const char c : value) {
+    if (c == '\'' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out += '\'';
+}
+
+std::string prepared_url(const ConnectSpec& spec) {
+  const auto seconds = std::max<std::int64_t>(1, spec.connect_timeout.count() / 1000);
+  return with_parameters(spec.url, {{"fallback_application_name", spec.application_name},
+                                    {"connect_timeout", std::to_string(seconds)},
+                                    {"keepalives_idle", "10"},
+                                    {"keepalives_interval", "3"},
+                                    {"keepalives_count", "3"},
+                                    {"tcp_user_timeout", "10000"},
+                                    {"target_session_attrs", "read-write"},
+                                    {"client_encoding", "UTF8"}});
+}
+
+pqxx::connection connect(const ConnectSpec& spec) {
+  try {
+    return pqxx::connection{prepared_url(spec)};
+  } catch (...) {
+    rethrow_classified();
+  }
+}
+
+}  // namespace
+
+std::string with_parameters(const std::string& url,
+                            const std::map<std::string, std::string>& parameters) {
+  const bool is_url = url.starts_with("postgresql://") || url.starts_with("postgres://");
+  std::string out = url;
+  bool has_query = is_url && url.find('?') != std::string::npos;
+  for (const auto& [key, value] : parameters) {
+    if (url.find(key + "=") != std::string::npos) continue;
+    if (is_url) {
+      out += has_query ? '&' : '?';
+      has_query = true;
+      out.append(key).append("=").append(percent_encoded(value));
+    } else {
+      out.append(" ").append(key).append("=").append(quoted(value));
+    }
+  }
+  return out;
+}
+
+// 7.10 deprecates the class in favour of connection.listen(); it is there in all versions from 6.4
+// to 7.10.
+class Session::Receiver : public pqxx::notification_receiver {
+ public:
+  Receiver(pqxx::connection& connection, const std::string& channel)
+      : pqxx::notification_receiver{connection, channel} {}
+  void operator()(const std::string& /*payload*/, int /*backend_pid*/) override { ++received; }
+  int received{0};
+};
+
+Session::Session(const ConnectSpec& spec) : connection_{connect(spec)} {
+  forbid_silent_reconnect(connection_);
+  look_at_server();
+  apply_settings(spec);
+}
+
+Session::~Session() = default;
+
+void Session::look_at_server() {
+  static constexpr Statement kPid{"pid", "SELECT pg_catalog.pg_backend_pid()"};
+  try {
+    pqxx::nontransaction tx{connection_};
+    backend_pid_ = exec_params(tx, kPid.sql)[0][0].as<int>();
+    // A pooler answers the connection itself and makes up the pid that it reports there.
+    pooled_ = backend_pid_ != connection_.backendpid();
+  } catch (...) {
+    rethrow_classified();
+  }
+}
+
+void Session::apply_settings(const ConnectSpec& spec) {
+  if (pooled_) return;  // they would stay on a connection that others use
+  std::string sql = "SET statement_timeout = " + std::to_string(spec.statement_timeout.count()) +
+                    "; SET idle_in_transaction_session_timeout = 0; SET lock_timeout = 0";
+  if (spec.purpose == Purpose::hot) {
+    sql +=
+        "; SET enable_seqscan = off; SET enable_sort = off; SET enable_bitmapscan = off; SET "
+        "enable_hashjoin = off"
+        "; SET enable_mergejoin = off; SET enable_material = off; SET jit = off; SET "
+        "plan_cache_mode = force_generic_plan";
+  }
+  run_script(sql);
+}
+
+void Session::listen(const std::string& channel) {
+  try {
+    receiver_ = std::make_unique<Receiver>(connection_, channel);
+  } catch (...) {
+    rethrow_classified();
+  }
+}
+
+bool Session::take_notifications() {
+  if (!receiver_) return false;
+  try {
+    // After the server has gone the first call finds nothing, quietly; the second one throws.
+    if (connection_.get_notifs() == 0) connection_.get_notifs();
+  } catch (...) {
+    rethrow_classified();
+  }
+  return std::exchange(receiver_->received, 0) > 0;
+}
+
+void Session::run_script(const std::string& sql) {
+  try {
+    pqxx::nontransaction tx{connection_};
+    tx.exec(sql);
+  } catch (...) {
+    rethrow_classified();
+  }
+}
+
+void Session::prepare(const Statement& statement) {
+  if (!prepared_.insert(statement.name).second) return;
+  connection_.prepare(statement.name, statement.sql);
+}
+
+}  // namespace outbox::pg

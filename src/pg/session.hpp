@@ -1,0 +1,116 @@
+// One connection, used by one thread: constructed, used and destroyed there. A lost one stays lost;
+// its owner builds another.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_set>
+#include <utility>
+
+#include "pg/compat.hpp"
+#include "pg/fault.hpp"
+#include "pg/statement.hpp"
+
+namespace outbox::pg {
+
+/// What a session is for decides its planner settings.
+enum class Purpose {
+  plain,  ///< Handlers, people, migrations: the server's own settings.
+  hot,    ///< Claims and finishes: plans are held fixed (no sequential scan, sort, bitmap, hash or
+          ///< merge).
+};
+
+struct ConnectSpec {
+  std::string url;  ///< libpq URL or conninfo, secrets included.
+  std::string application_name;
+  std::chrono::milliseconds connect_timeout{5'000};
+  std::chrono::milliseconds statement_timeout{5'000};  ///< 0: none.
+  Purpose purpose{Purpose::plain};
+};
+
+/// `url` with parameters that it does not name itself, in its own form (URL or key=value).
+[[nodiscard]] std::string with_parameters(const std::string& url,
+                                          const std::map<std::string, std::string>& parameters);
+
+class Session {
+ public:
+  /// Connects, at most `connect_timeout` for each host. Throws core::DbError.
+  explicit Session(const ConnectSpec& spec);
+
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  Session(Session&&) = delete;
+  Session& operator=(Session&&) = delete;
+  ~Session();
+
+  /// Runs one statement as its own transaction. Throws core::DbError.
+  template <class... Args>
+  pqxx::result run(const Statement& statement, const Args&... args) {
+    try {
+      pqxx::nontransaction tx{connection_};
+      return call(tx, statement, args...);
+    } catch (...) {
+      rethrow_classified();
+    }
+  }
+
+  /// Subscribes to a channel; take_notifications() tells what came.
+  void listen(const std::string& channel);
+
+  /// Runs plain SQL, several statements allowed, no parameters. Throws core::DbError.
+  void run_script(const std::string& sql);
+
+  /// begin; body(tx); commit. The only way to a transaction; `body` must not catch what the
+  /// database throws.
+  template <class Body>
+  auto transact(Body&& body) {
+    try {
+      pqxx::work tx{connection_};
+      if constexpr (std::is_void_v<decltype(body(tx))>) {
+        body(tx);
+        tx.commit();
+      } else {
+        auto result = body(tx);
+        tx.commit();
+        return result;
+      }
+    } catch (...) {
+      rethrow_classified();
+    }
+  }
+
+  /// One statement inside a transaction of transact(); prepared on first use, but for a pooler,
+  /// where names do not last.
+  template <class... Args>
+  pqxx::result call(pqxx::transaction_base& tx, const Statement& statement, const Args&... args) {
+    if (pooled_) return exec_params(tx, statement.sql, args...);
+    prepare(statement);
+    return exec_prepared(tx, statement.name, args...);
+  }
+
+  /// Whether a notification came in; never waits. Throws core::DbError when the connection is lost.
+  [[nodiscard]] bool take_notifications();
+
+  [[nodiscard]] pqxx::connection& raw() { return connection_; }
+  [[nodiscard]] int backend_pid() const { return backend_pid_; }
+  /// Whether a transaction pooler stands between: no session locks, no LISTEN, no session settings.
+  [[nodiscard]] bool pooled() const { return pooled_; }
+  [[nodiscard]] int socket() const { return connection_.sock(); }
+
+ private:
+  void prepare(const Statement& statement);
+  void look_at_server();
+  void apply_settings(const ConnectSpec& spec);
+
+  class Receiver;
+
+  pqxx::connection connection_;
+  std::unique_ptr<Receiver> receiver_;
+  std::unordered_set<const char*> prepared_;
+  int backend_pid_{0};
+  bool pooled_{false};
+};
+
+}  // namespace outbox::pg

@@ -1,0 +1,144 @@
+// SQL of the claim. Autocommit: one round trip, committed before a handler starts, so that a crash
+// is visible and counted.
+#include "store/claim.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+#include "pg/array.hpp"
+#include "pg/session.hpp"
+
+namespace outbox::store {
+
+namespace {
+
+// Index: jobs_claim_idx, one tight range per priority (LATERAL), so the future and other priorities
+// are never walked. Locks: the rows taken, SKIP LOCKED. Form: `ctid = ANY (ARRAY(…))` takes exactly
+// n rows; `id IN (SELECT … LIMIT n)` may run its subquery once per outer row. The clock is an
+// InitPlan: clock_timestamp() itself could not be an index condition. claimed_by, suspect and kind
+// are filters, never index columns, so that the claim is HOT. A row that somebody changed after the
+// snapshot is locked but missed by its ctid: harmless, the next sweep takes it.
+constexpr pg::Statement kClaim{"claim", R"(/* outbox:claim */
+UPDATE outbox.jobs j
+   SET claimed_by = $2::int, claimed_at = clock_timestamp(), claim_token = j.claim_token + 1,
+       attempt = least(j.attempt + 1, j.max_attempts)
+ WHERE j.ctid = ANY (ARRAY(
+   SELECT x.ctid
+     FROM unnest('{0,1,2,3}'::smallint[], $3::bigint[], $4::bigint[]) AS p (priority, run_at_us, id),
+          LATERAL (
+            SELECT c.ctid FROM outbox.jobs c
+             WHERE c.queue = $1 AND c.priority = p.priority AND c.run_at <= (SELECT clock_timestamp())
+               AND (c.run_at, c.id) >= (coalesce('epoch'::timestamptz + p.run_at_us * interval '1 microsecond', '-infinity'), p.id)
+               AND c.claimed_by IS NULL AND NOT c.suspect AND c.kind = ANY ($5::text[])
+               AND NOT EXISTS (SELECT FROM outbox.queues q WHERE q.name = $1 AND q.paused_at IS NOT NULL)
+             ORDER BY c.run_at, c.id LIMIT $6::int FOR UPDATE SKIP LOCKED) x
+    LIMIT $6::int))
+RETURNING j.ctid, j.id, j.claim_token, j.attempt, j.max_attempts, j.crashes, j.priority, j.kind, j.unique_key, j.payload,
+          j.headers, (date_part('epoch', j.run_at) * 1000000)::bigint,
+          (date_part('epoch', clock_timestamp() - j.run_at) * 1000000)::bigint, coalesce(j.expires_at <= clock_timestamp(), false))"};
+
+// Index: jobs_suspect_idx (partial, nearly always empty). Locks: one row. The attempt was paid by
+// the claim that crashed.
+constexpr pg::Statement kClaimSuspect{"claim_suspect", R"(/* outbox:claim_suspect */
+UPDATE outbox.jobs j
+   SET claimed_by = $2::int, claimed_at = clock_timestamp(), claim_token = j.claim_token + 1, attempt = greatest(j.attempt, 1)
+ WHERE j.ctid = ANY (ARRAY(
+   SELECT c.ctid FROM outbox.jobs c
+    WHERE c.queue = $1 AND c.suspect AND c.run_at <= (SELECT clock_timestamp())
+      AND c.claimed_by IS NULL AND c.kind = ANY ($3::text[])
+      AND NOT EXISTS (SELECT FROM outbox.queues q WHERE q.name = $1 AND q.paused_at IS NOT NULL)
+    ORDER BY c.run_at, c.id LIMIT 1 FOR UPDATE SKIP LOCKED))
+RETURNING j.ctid, j.id, j.claim_token, j.attempt, j.max_attempts, j.crashes, j.priority, j.kind, j.unique_key, j.payload,
+          j.headers, (date_part('epoch', j.run_at) * 1000000)::bigint,
+          (date_part('epoch', clock_timestamp() - j.run_at) * 1000000)::bigint, coalesce(j.expires_at <= clock_timestamp(), false))"};
+
+constexpr pg::Statement kSuspectWaiting{"suspect_waiting", R"(/* outbox:suspect_waiting */
+SELECT FROM outbox.jobs c
+ WHERE c.queue = $1 AND c.suspect AND c.run_at <= (SELECT clock_timestamp()) AND c.claimed_by IS NULL AND c.kind = ANY ($2::text[])
+   AND NOT EXISTS (SELECT FROM outbox.queues q WHERE q.name = $1 AND q.paused_at IS NOT NULL)
+ ORDER BY c.run_at, c.id LIMIT 1)"};
+
+struct Row {
+  Claimed claimed;
+  std::int64_t run_at_us{};
+};
+
+template <class PqxxRow>
+Row read(const PqxxRow& row, const std::string& queue) {
+  Row out;
+  Claimed& c = out.claimed;
+  c.ctid = pg::text(row[0]);
+  c.job.id = row[1].template as<std::int64_t>();
+  c.claim_token = row[2].template as<int>();
+  c.job.attempt = row[3].template as<int>();
+  c.job.max_attempts = row[4].template as<int>();
+  c.crashes = row[5].template as<int>();
+  c.job.priority = row[6].template as<int>();
+  c.job.queue = queue;
+  c.job.kind = pg::text(row[7]);
+  c.job.unique_key = pg::text(row[8]);
+  c.job.payload = pg::text(row[9]);
+  c.job.headers = row[10].is_null() ? "{}" : pg::text(row[10]);
+  out.run_at_us = row[11].template as<std::int64_t>();
+  c.waited = core::microseconds{row[12].template as<std::int64_t>()};
+  c.expired = row[13].template as<bool>();
+  return out;
+}
+
+}  // namespace
+
+std::string Cursor::run_at_array(From from) const {
+  std::string out{"{"};
+  for (const auto& place : places_) {
+    out += (out.size() > 1 ? "," : "") +
+           (place && from == From::cursor ? std::to_string(place->run_at_us) : "NULL");
+  }
+  return out += '}';
+}
+
+std::string Cursor::id_array(From from) const {
+  std::string out{"{"};
+  for (const auto& place : places_) {
+    out +=
+        (out.size() > 1 ? "," : "") + std::to_string(place && from == From::cursor ? place->id : 0);
+  }
+  return out += '}';
+}
+
+std::vector<Claimed> claim(Database& database, const ClaimRequest& request, From from,
+                           Cursor& cursor) {
+  const auto result =
+      database.session().run(kClaim, request.queue, request.processor, cursor.run_at_array(from),
+                             cursor.id_array(from), pg::text_array(request.kinds), request.most);
+  std::vector<Row> rows;
+  rows.reserve(pg::count(result));
+  for (const auto& row : result) rows.push_back(read(row, request.queue));
+  // RETURNING comes in physical order; handlers start in the order that was asked for.
+  std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
+    return std::tie(a.claimed.job.priority, a.run_at_us, a.claimed.job.id) <
+           std::tie(b.claimed.job.priority, b.run_at_us, b.claimed.job.id);
+  });
+  std::vector<Claimed> out;
+  out.reserve(rows.size());
+  for (auto& row : rows) {
+    cursor.advance(row.claimed.job.priority, {row.run_at_us, row.claimed.job.id});
+    out.push_back(std::move(row.claimed));
+  }
+  return out;
+}
+
+bool suspect_waiting(Database& database, const ClaimRequest& request) {
+  return pg::count(database.session().run(kSuspectWaiting, request.queue,
+                                          pg::text_array(request.kinds))) > 0;
+}
+
+std::optional<Claimed> claim_suspect(Database& database, const ClaimRequest& request) {
+  const auto result = database.session().run(kClaimSuspect, request.queue, request.processor,
+                                             pg::text_array(request.kinds));
+  if (pg::count(result) == 0) return std::nullopt;
+  auto claimed = read(result[0], request.queue).claimed;
+  claimed.suspect = true;
+  return claimed;
+}
+
+}  // namespace outbox::store

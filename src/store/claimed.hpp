@@ -1,0 +1,53 @@
+// A job that this processor holds, with what is needed to finish it. A value; the only such type
+// above store/.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <outbox/job.hpp>
+
+#include "core/limits.hpp"
+#include "core/pacing.hpp"
+
+namespace outbox::store {
+
+struct Claimed {
+  Job job;
+  std::string ctid;             ///< Where the claim left the row; a hint, checked by id and token.
+  int claim_token{};            ///< Fences every later write.
+  int crashes{};                ///< Claims of it that ended with their processor.
+  bool suspect{};               ///< Must run alone.
+  bool expired{};               ///< Not to be run: goes to the dead letters.
+  core::microseconds waited{};  ///< From run_at to the claim.
+};
+
+/// Where a look for jobs starts.
+enum class From { start, cursor };
+
+/// The last (run_at, id) claimed in each priority: the next claim starts there, past the dead
+/// entries of the index.
+class Cursor {
+ public:
+  struct Place {
+    std::int64_t run_at_us{};  ///< Microseconds since 1970.
+    std::int64_t id{};
+  };
+  void advance(int priority, Place to) {
+    auto& place = places_.at(static_cast<std::size_t>(priority));
+    if (!place || to.run_at_us > place->run_at_us ||
+        (to.run_at_us == place->run_at_us && to.id > place->id))
+      place = to;
+  }
+  /// As parameters of a statement: '{NULL,1700…,…}' and '{0,17,…}', in order of priority.
+  [[nodiscard]] std::string run_at_array(From from) const;
+  [[nodiscard]] std::string id_array(From from) const;
+
+ private:
+  std::array<std::optional<Place>, core::kPriorities> places_{};
+};
+
+}  // namespace outbox::store

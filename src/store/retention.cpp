@@ -1,0 +1,97 @@
+// SQL of retention. Runs on a `people` connection, from one thread of each processor; several
+// processors at once do no harm.
+#include "store/retention.hpp"
+
+#include "pg/array.hpp"
+#include "pg/session.hpp"
+
+namespace outbox::store {
+
+namespace {
+
+// Index: queues_pkey. The OFFSET-free VALUES come as arrays; a row is only written when something
+// differs.
+constexpr pg::Statement kSaveQueues{"save_queues", R"(/* outbox:save_queues */
+INSERT INTO outbox.queues (name, history, retention_days)
+SELECT * FROM unnest($1::text[], $2::boolean[], $3::smallint[])
+ON CONFLICT (name) DO UPDATE SET history = excluded.history, retention_days = excluded.retention_days, updated_at = clock_timestamp()
+ WHERE (queues.history, queues.retention_days) IS DISTINCT FROM (excluded.history, excluded.retention_days))"};
+
+// A slot holds the newest day, up to today, whose number modulo 32 is its own. It is expired when
+// that day is older than the longest retention of any queue. Queues without a row have the table's
+// default.
+constexpr pg::Statement kExpiredSlots{"expired_slots", R"(/* outbox:expired_slots */
+WITH today AS (SELECT extract(epoch FROM clock_timestamp())::bigint / 86400 AS day),
+     keep AS (SELECT greatest(14, max(q.retention_days)) AS days FROM outbox.queues q)
+SELECT s FROM generate_series(0, 31) s, today, keep
+ WHERE mod(today.day - s, 32) > keep.days AND pg_relation_size(format('outbox.finished_jobs_%s', to_char(s, 'FM00'))::regclass) > 0
+ ORDER BY s)"};
+
+// BRIN on finished_at keeps each partition's scan short. Locks: the rows deleted.
+constexpr pg::Statement kTrim{"trim_history", R"(/* outbox:trim_history */
+WITH old AS (
+  SELECT f.tableoid, f.ctid FROM outbox.finished_jobs f LEFT JOIN outbox.queues q ON q.name = f.queue
+   WHERE f.finished_at < clock_timestamp() - interval '1 day'
+     AND f.finished_at < clock_timestamp() - coalesce(q.retention_days, 14) * interval '1 day'
+   LIMIT $1::int)
+DELETE FROM outbox.finished_jobs f USING old WHERE f.tableoid = old.tableoid AND f.ctid = old.ctid)"};
+
+// Index: dead_jobs_died_at_idx. Locks: the rows deleted, SKIP LOCKED (somebody may be retrying
+// one).
+constexpr pg::Statement kPruneDead{"prune_dead", R"(/* outbox:prune_dead */
+DELETE FROM outbox.dead_jobs d
+ WHERE d.ctid = ANY (ARRAY(SELECT x.ctid FROM outbox.dead_jobs x WHERE x.died_at < clock_timestamp() - $1::int * interval '1 day'
+                            ORDER BY x.died_at LIMIT $2::int FOR UPDATE SKIP LOCKED)))"};
+
+// BRIN on failed_at; the two anti-joins go by primary key.
+constexpr pg::Statement kPruneFailures{"prune_failures", R"(/* outbox:prune_failures */
+DELETE FROM outbox.job_failures f
+ WHERE f.ctid = ANY (ARRAY(
+   SELECT x.ctid FROM outbox.job_failures x
+    WHERE x.failed_at < clock_timestamp() - $1::int * interval '1 day'
+      AND NOT EXISTS (SELECT FROM outbox.dead_jobs d WHERE d.id = x.job_id)
+      AND NOT EXISTS (SELECT FROM outbox.jobs j WHERE j.id = x.job_id)
+    LIMIT $2::int)))"};
+
+}  // namespace
+
+void save_queues(Database& database, const std::map<std::string, core::QueueOptions>& queues) {
+  std::vector<std::string> names;
+  std::vector<std::string> history;
+  std::vector<std::int64_t> days;
+  for (const auto& [name, options] : queues) {
+    names.push_back(name);
+    history.emplace_back(options.history ? "true" : "false");
+    days.push_back(options.retention_days);
+  }
+  database.session().run(kSaveQueues, pg::text_array(names), pg::text_array(history),
+                         pg::int_array(days));
+}
+
+std::vector<int> truncate_history(Database& database) {
+  auto& session = database.session();
+  std::vector<int> slots;
+  for (const auto& row : session.run(kExpiredSlots)) slots.push_back(row[0].as<int>());
+  for (const int slot : slots) {
+    // The number comes from the query above: 0 to 31, nothing to quote.
+    const std::string name =
+        "outbox.finished_jobs_" + std::string{slot < 10 ? "0" : ""} + std::to_string(slot);
+    session.transact(
+        [&](pqxx::work& tx) { tx.exec("SET LOCAL lock_timeout = '1s'; TRUNCATE " + name); });
+  }
+  return slots;
+}
+
+std::int64_t trim_history(Database& database, int most) {
+  return pg::affected(database.session().run(kTrim, most));
+}
+
+std::int64_t prune_dead(Database& database, int days, int most) {
+  return pg::affected(database.session().run(kPruneDead, days, most));
+}
+
+std::int64_t prune_failures(Database& database, int days, int most) {
+  return pg::affected(database.session().run(kPruneFailures, days, most));
+}
+
+}  // namespace outbox::store

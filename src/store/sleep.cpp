@@ -1,0 +1,65 @@
+// SQL of sleeping. Lock class 7306801: objects 0 to 15 are the stripes that producers share (by
+// backend pid), 100 is the leader's.
+#include "store/sleep.hpp"
+
+#include <poll.h>
+
+#include "pg/session.hpp"
+
+namespace outbox::store {
+
+namespace {
+
+// The leader's lock serialises those who try, so that a half-taken set of stripes is never mistaken
+// for a sleeper.
+constexpr pg::Statement kLead{"lead", R"(/* outbox:lead */
+SELECT pg_try_advisory_lock(7306801, 100))"};
+
+constexpr pg::Statement kTakeStripes{"take_stripes", R"(/* outbox:take_stripes */
+SELECT count(*) FILTER (WHERE pg_try_advisory_lock(7306801, s)) FROM generate_series(0, 15) s)"};
+
+// A shared lock that is refused on every stripe means that the leader holds them all; what was
+// granted is dropped at once.
+constexpr pg::Statement kFreeStripes{"free_stripes", R"(/* outbox:free_stripes */
+SELECT count(*) FILTER (WHERE pg_try_advisory_xact_lock_shared(7306801, s)) FROM generate_series(0, 15) s)"};
+
+constexpr pg::Statement kUnlock{"unlock", R"(/* outbox:unlock */
+SELECT pg_advisory_unlock_all())"};
+
+constexpr int kStripes = 16;
+
+}  // namespace
+
+void listen(Database& database) { database.session().listen("outbox"); }
+
+Sleep fall_asleep(Database& database) {
+  auto& session = database.session();
+  if (session.run(kLead)[0][0].as<bool>()) {
+    if (session.run(kTakeStripes)[0][0].as<int>() == kStripes) return Sleep::leader;
+    session.run(kUnlock);
+    return Sleep::awake;
+  }
+  return session.run(kFreeStripes)[0][0].as<int>() == 0 ? Sleep::follower : Sleep::awake;
+}
+
+void wake_up(Database& database, Tell tell) {
+  database.session().run(kUnlock);
+  // After the locks are gone: a follower that looks now either finds the job or an open producer,
+  // or takes the locks itself.
+  if (tell == Tell::followers) tell_everybody(database);
+}
+
+void tell_everybody(Database& database) { database.session().run_script("NOTIFY outbox"); }
+
+Woken wait_for_notification(Database& database, int descriptor, std::chrono::milliseconds most) {
+  auto& session = database.session();
+  // A notification may have come with the answer of the last statement.
+  if (session.take_notifications()) return Woken::notified;
+  pollfd waits[2] = {{session.socket(), POLLIN, 0}, {descriptor, POLLIN, 0}};
+  const int ready = ::poll(waits, 2, static_cast<int>(most.count()));
+  if (ready <= 0) return Woken::timeout;
+  if (waits[0].revents != 0 && session.take_notifications()) return Woken::notified;
+  return waits[1].revents != 0 ? Woken::by_descriptor : Woken::timeout;
+}
+
+}  // namespace outbox::store

@@ -1,0 +1,39 @@
+// Falling asleep and being woken: NOTIFY is sent only while somebody sleeps, and no wake-up is
+// lost. See DECISIONS, "waking up".
+#pragma once
+
+#include <chrono>
+
+#include "store/database.hpp"
+
+namespace outbox::store {
+
+enum class Sleep {
+  awake,     ///< Not now: a producer's transaction is open that would not notify.
+  leader,    ///< Asleep, holding the locks that make producers notify.
+  follower,  ///< Asleep; another processor holds the locks, and notifies when it lets go of them.
+};
+
+/// Subscribes this connection; not through a pooler.
+void listen(Database& database);
+
+/// Tries to take the 16 stripes exclusively. After leader or follower the caller must look for jobs
+/// once more before it rests.
+[[nodiscard]] Sleep fall_asleep(Database& database);
+
+/// Lets go of the locks. A leader that was not woken by a notification wakes the followers, who
+/// were relying on its locks.
+enum class Tell { nobody, followers };
+void wake_up(Database& database, Tell tell);
+
+/// Notifies every processor: something became claimable that no INSERT announced.
+void tell_everybody(Database& database);
+
+enum class Woken { notified, by_descriptor, timeout };
+
+/// Waits for a notification, for `descriptor` to become readable, or for `most`. Throws
+/// core::DbError when the connection is lost.
+[[nodiscard]] Woken wait_for_notification(Database& database, int descriptor,
+                                          std::chrono::milliseconds most);
+
+}  // namespace outbox::store
