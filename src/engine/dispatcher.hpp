@@ -1,0 +1,86 @@
+// The claimed lane of one queue: claims what there is room for and hands it to the runners. One
+// thread, one connection, and the only owner of what is in flight. READ THIS FIRST.
+#pragma once
+
+#include <atomic>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <unordered_set>
+
+#include "core/pacing.hpp"
+#include "engine/connection.hpp"
+#include "engine/lane_plan.hpp"
+#include "engine/services.hpp"
+#include "engine/task.hpp"
+#include "store/claim.hpp"
+
+namespace outbox::engine {
+
+class Dispatcher {
+ public:
+  Dispatcher(Services& services, std::string queue, const core::QueueOptions& options,
+             LanePlan& plan, RunQueue& tasks, Inbox& inbox, Lane& lane);
+
+  /// Takes back what the runners finished, claims what there is room for, hands it out. Returns how
+  /// long nothing needs it; tests call it by hand. Does not throw for what the database does.
+  core::milliseconds turn();
+
+  /// turn() until `stop`; then gives back what has not started and waits for the rest, at most
+  /// until `grace_ends` of stop_at().
+  void run(const std::stop_token& stop);
+
+  /// When handlers still running are told to stop; set before the stop is requested. Any thread.
+  void stop_at(core::Clock::time_point grace_ends) {
+    grace_ends_ = grace_ends.time_since_epoch().count();
+  }
+  /// Drop everything: this processor was marked dead or has fenced itself. Any thread.
+  void fence() {
+    fenced_ = true;
+    lane_.notify();
+  }
+  [[nodiscard]] std::size_t in_flight() const { return in_flight_.size(); }
+
+ private:
+  core::milliseconds claim_some(int processor);
+  [[nodiscard]] bool hold_for_suspect(int processor);
+  [[nodiscard]] bool suspects_due();
+  [[nodiscard]] int room(const LanePlan::ClaimedShare& share) const;
+  [[nodiscard]] core::milliseconds rest();
+  void hand_out(int processor, store::Claimed claimed);
+  void take_back();
+  void stop_overdue();
+  void abandon_all(const std::unordered_set<TaskPtr>& tasks);
+  void give_back_unstarted();
+  void give_back(const std::vector<TaskPtr>& tasks);
+  void drain();
+  [[nodiscard]] store::ClaimRequest request(int processor, const std::vector<std::string>& kinds,
+                                            int most) const;
+
+  Services& services_;
+  const std::string queue_;
+  const core::QueueOptions& options_;
+  LanePlan& plan_;
+  RunQueue& tasks_;
+  Inbox& inbox_;
+  Lane& lane_;
+
+  // only the dispatcher's thread
+  Connection connection_;
+  store::Cursor cursor_;
+  core::SweepPace sweep_;
+  core::IdleWait idle_;
+  core::MeanTime mean_;
+  std::unordered_set<TaskPtr> in_flight_;
+  std::optional<SoloGate::Wish> wish_;
+  TaskPtr suspect_;
+  int seen_hint_{-1};
+  core::Clock::time_point next_suspect_look_{};
+  bool due_known_{false};
+  core::milliseconds due_in_{};
+
+  std::atomic<core::Clock::rep> grace_ends_{0};
+  std::atomic<bool> fenced_{false};
+};
+
+}  // namespace outbox::engine

@@ -1,0 +1,65 @@
+// Which lane runs which kind of one queue, now: by configuration, by how long its jobs take, and
+// after a group that failed as a whole.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "core/pacing.hpp"
+#include "engine/handler.hpp"
+#include "observe/events.hpp"
+#include "store/direct.hpp"
+
+namespace outbox::engine {
+
+/// Thread contract: any thread.
+class LanePlan {
+ public:
+  LanePlan(std::string queue, const HandlerTable& handlers, observe::Events& events);
+
+  /// The kinds of the direct lane; nullptr when it must stand back or has none.
+  [[nodiscard]] std::shared_ptr<const store::DirectKinds> direct() const;
+
+  struct ClaimedShare {
+    std::vector<std::string> kinds;
+    bool one_by_one{};  ///< After a failed group: claim a single job while nothing else of this
+                        ///< queue runs.
+  };
+  [[nodiscard]] ClaimedShare claimed() const;
+  [[nodiscard]] const std::vector<std::string>& all_kinds() const { return all_kinds_; }
+
+  /// A handler's time; moves an automatic kind between the lanes when its mean says so.
+  void observe(const std::string& kind, core::microseconds ran);
+
+  /// A whole group was undone for a reason that one of its jobs may carry: the next `jobs` of this
+  /// queue run one by one.
+  void isolate(int jobs, std::string_view why);
+  /// One of them ended, or none is left to claim.
+  void isolated_one_done();
+  void end_isolation();
+
+ private:
+  struct Kind {
+    core::Lane lane{};  ///< automatic: by its mean time
+    bool slow{false};
+    bool sql{false};
+    core::MeanTime mean;
+  };
+  void rebuild();
+
+  const std::string queue_;
+  const HandlerTable& handlers_;
+  observe::Events& events_;
+  std::vector<std::string> all_kinds_;  // constant after construction
+
+  mutable std::mutex mutex_;
+  std::map<std::string, Kind> kinds_;                 // guarded by mutex_
+  std::shared_ptr<const store::DirectKinds> direct_;  // guarded by mutex_
+  std::vector<std::string> claimed_;                  // guarded by mutex_
+  int isolated_left_{0};                              // guarded by mutex_
+};
+
+}  // namespace outbox::engine

@@ -1,0 +1,61 @@
+// Slow chores of a processor: rescue, retention, depth of the queues, a look at the schema. One
+// thread, one connection.
+#pragma once
+
+#include <atomic>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <thread>
+
+#include "engine/connection.hpp"
+#include "engine/services.hpp"
+
+namespace outbox::engine {
+
+class Maintenance {
+ public:
+  explicit Maintenance(Services& services);
+  ~Maintenance();
+
+  void start();
+  void stop();
+
+  /// Some dead processor may hold claims; `fresh`: it has just been marked dead, so look at once.
+  /// Any thread.
+  enum class News { fresh, old };
+  void dead_waiting(News news);
+
+  /// Why the schema cannot be worked with; empty when it can, or when the database does not answer.
+  /// Any thread.
+  [[nodiscard]] std::string schema_problem() const;
+  [[nodiscard]] int schema_version() const { return schema_version_; }
+
+  /// One pass over what is due; returns how long nothing is. Tests call it by hand.
+  core::milliseconds turn();
+
+ private:
+  void rescue();
+  void look_at_schema();
+  void keep_retention();
+  void measure_depths();
+
+  struct Chore {
+    core::Clock::time_point next{};
+    [[nodiscard]] bool due(core::milliseconds every);
+  };
+
+  Services& services_;
+  Connection connection_;
+  Chore rescue_, schema_, retention_, depths_, forget_;  // only the maintenance thread
+  core::milliseconds rescue_every_{1'000};
+  std::atomic<bool> dead_waiting_{false};
+  std::atomic<bool> fresh_death_{false};
+  std::atomic<int> schema_version_{0};
+  mutable std::mutex mutex_;
+  std::string schema_problem_;  // guarded by mutex_
+  Wakeup wakeup_;
+  std::jthread thread_;  // last
+};
+
+}  // namespace outbox::engine

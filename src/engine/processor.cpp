@@ -1,0 +1,147 @@
+// The composition root of the engine.
+#include "engine/processor.hpp"
+
+#include <array>
+#include <unistd.h>
+
+#include <outbox/version.hpp>
+
+#include "store/presence.hpp"
+#include "store/retention.hpp"
+#include "store/schema_version.hpp"
+
+namespace outbox::engine {
+
+using core::Clock;
+using core::DbError;
+using core::milliseconds;
+
+namespace {
+
+std::string default_name() {
+  std::array<char, 65> host{};
+  ::gethostname(host.data(), host.size() - 1);
+  return std::string{host.data()}.substr(0, 50) + ":" + std::to_string(::getpid());
+}
+
+}  // namespace
+
+Processor::Processor(const core::Options& options, const HandlerTable& handlers,
+                     observe::Events& events)
+    : options_{options},
+      handlers_{handlers},
+      events_{events},
+      waker_{options, events, suspects_hint_},
+      membership_{options,
+                  registration(),
+                  events,
+                  {.dead_waiting =
+                       [this](bool fresh) {
+                         maintenance_.dead_waiting(fresh ? Maintenance::News::fresh
+                                                         : Maintenance::News::old);
+                       },
+                   .fenced =
+                       [this] {
+                         for (const auto& queue : queues_) queue->fence();
+                       }}},
+      services_{options, handlers, events, membership_, waker_, solo_, suspects_hint_},
+      maintenance_{services_} {
+  for (const auto& [name, queue] : options.queues)
+    queues_.push_back(std::make_unique<Queue>(services_, name, queue));
+}
+
+Processor::~Processor() {
+  if (running_) (void)stop("it is destroyed");
+}
+
+store::Registration Processor::registration() const {
+  store::Registration out;
+  out.name = options_.processor.name.empty() ? default_name() : options_.processor.name;
+  out.version = std::string{kVersion};
+  out.built_for = store::kSchemaBuiltFor;
+  out.pid = static_cast<int>(::getpid());
+  for (const auto& [name, queue] : options_.queues) out.queues.push_back(name);
+  for (const auto& [kind, handler] : handlers_) out.kinds.push_back(kind);
+  out.dead_after = options_.processor.dead_after;
+  return out;
+}
+
+void Processor::check_schema() {
+  store::Database database{options_.database, "start", store::Use::people};
+  if (auto problem = store::compatible(store::schema_version(database), store::kSchemaBuiltFor,
+                                       store::kSchemaOldest))
+    throw *problem;
+  store::save_queues(database, options_.queues);
+}
+
+void Processor::start() {
+  started_at_ = Clock::now();
+  check_schema();
+  membership_.start();
+  running_ = true;
+  int connections = 3;  // heartbeat, wake-up, maintenance
+  for (const auto& queue : queues_) connections += queue->connections_most();
+  events_.started(membership_.id().value_or(0), registration().name, store::kSchemaBuiltFor,
+                  connections);
+  maintenance_.start();
+  waker_.start();
+  for (const auto& queue : queues_) queue->start();
+}
+
+bool Processor::stop(const std::string& why) {
+  if (!running_.exchange(false)) return true;
+  stopping_ = true;
+  events_.stopping(why, options_.processor.grace);
+  const auto grace_ends = Clock::now() + options_.processor.grace;
+  for (const auto& queue : queues_) queue->request_stop(grace_ends);
+  const std::jthread canceller{[this, grace_ends](const std::stop_token& stop) {
+    Wakeup wakeup;
+    const std::stop_callback ring{stop, [&] { wakeup.notify(); }};
+    const auto left = std::chrono::duration_cast<milliseconds>(grace_ends - Clock::now());
+    if (!wakeup.wait(std::max(left, milliseconds{0}))) cancel_late_groups();
+  }};
+  bool joined = true;
+  for (const auto& queue : queues_) joined = queue->join() && joined;
+  maintenance_.stop();
+  waker_.stop();
+  membership_.stop();
+  events_.stopped();
+  return joined;
+}
+
+/// A direct group is short by design; one that is still running when the grace is over waits for a
+/// lock.
+void Processor::cancel_late_groups() {
+  try {
+    store::Database database{options_.database, "stop", store::Use::people};
+    for (const auto& queue : queues_) {
+      for (const int pid : queue->direct_backends()) store::cancel_backend(database, pid);
+    }
+  } catch (const DbError& e) {
+    events_.db_error("stop", to_text(e.fault()), e.sqlstate(), e.what());
+  }
+}
+
+Health Processor::health() const {
+  Health out;
+  out.uptime = std::chrono::duration_cast<milliseconds>(Clock::now() - started_at_);
+  out.heartbeat_age = membership_.heartbeat_age();
+  out.processor = membership_.id().value_or(0);
+  out.schema = maintenance_.schema_version();
+  if (stopping_) {
+    out.why_not = "it is stopping";
+  } else if (!running_) {
+    out.why_not = "it has not started";
+  } else if (out.heartbeat_age > 3 * options_.processor.heartbeat + milliseconds{1'000}) {
+    out.why_not = "the database has not answered a heartbeat for " +
+                  std::to_string(out.heartbeat_age.count()) + " ms";
+  } else if (out.processor == 0) {
+    out.why_not = "it is not registered: marked dead, or fenced by itself";
+  } else {
+    out.why_not = maintenance_.schema_problem();
+  }
+  out.ready = out.why_not.empty();
+  return out;
+}
+
+}  // namespace outbox::engine

@@ -1,0 +1,54 @@
+// A running outboxd: builds the parts, starts them in order, stops them in two phases.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/health.hpp"
+#include "engine/maintenance.hpp"
+#include "engine/queue.hpp"
+#include "engine/services.hpp"
+
+namespace outbox::engine {
+
+class Processor {
+ public:
+  /// Nothing is done yet. `options` and `handlers` must outlive it.
+  Processor(const core::Options& options, const HandlerTable& handlers, observe::Events& events);
+  ~Processor();
+
+  /// Checks the schema, registers, starts all threads. Throws core::Error or core::DbError; then
+  /// nothing runs.
+  void start();
+
+  /// Stops claiming, gives handlers `processor.grace`, gives unstarted claims back, leaves. Returns
+  /// false when handlers ignored their stop token: the caller must then end the process with _exit,
+  /// because their threads cannot be joined.
+  [[nodiscard]] bool stop(const std::string& why);
+
+  /// Any thread.
+  [[nodiscard]] Health health() const;
+
+ private:
+  void check_schema();
+  void cancel_late_groups();
+  [[nodiscard]] store::Registration registration() const;
+
+  const core::Options& options_;
+  const HandlerTable& handlers_;
+  observe::Events& events_;
+  std::atomic<int> suspects_hint_{0};
+  SoloGate solo_;
+  Waker waker_;
+  Membership membership_;
+  Services services_;
+  Maintenance maintenance_;
+  std::vector<std::unique_ptr<Queue>> queues_;
+  core::Clock::time_point started_at_{};
+  std::atomic<bool> running_{false};
+  std::atomic<bool> stopping_{false};
+};
+
+}  // namespace outbox::engine

@@ -1,0 +1,46 @@
+// Runs claimed jobs, one at a time, each in its own transaction, and writes their ends. One thread,
+// one connection. READ THIS THIRD.
+#pragma once
+
+#include <stop_token>
+
+#include "engine/connection.hpp"
+#include "engine/lane_plan.hpp"
+#include "engine/services.hpp"
+#include "engine/slots.hpp"
+#include "engine/task.hpp"
+#include "store/finish.hpp"
+
+namespace outbox::engine {
+
+class Runner {
+ public:
+  Runner(Services& services, const core::QueueOptions& queue, RunQueue& tasks, Inbox& inbox,
+         Lane& dispatcher, Slots& slots, LanePlan& plan);
+
+  /// The thread's body: returns when `stop` is requested and the job in hand has come back.
+  void run(const std::stop_token& stop);
+
+  /// Runs one task to its end: settled, stale, or abandoned. Public for tests.
+  void execute(Task& task);
+
+ private:
+  [[nodiscard]] store::Ran attempt(Task& task);
+  [[nodiscard]] store::Ran attempt_until_known(Task& task);
+  void settle(Task& task, const store::RanUndone& undone);
+  void bury_expired(Task& task);
+  void write(Task& task, const core::Verdict& verdict, const store::Failure& failure);
+  [[nodiscard]] bool still_ours(Task& task);
+  void pause(Task& task, core::milliseconds most);
+
+  Services& services_;
+  const core::QueueOptions& queue_;
+  RunQueue& tasks_;
+  Inbox& inbox_;
+  Lane& dispatcher_;
+  Slots& slots_;
+  LanePlan& plan_;
+  Connection connection_;
+};
+
+}  // namespace outbox::engine

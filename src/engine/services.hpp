@@ -1,0 +1,27 @@
+// What every part of a running processor shares; owned by Processor, outlives all threads.
+// References only.
+#pragma once
+
+#include <atomic>
+
+#include "core/options.hpp"
+#include "engine/handler.hpp"
+#include "engine/membership.hpp"
+#include "engine/solo.hpp"
+#include "engine/waker.hpp"
+#include "observe/events.hpp"
+
+namespace outbox::engine {
+
+struct Services {
+  const core::Options& options;
+  const HandlerTable& handlers;
+  observe::Events& events;
+  Membership& membership;
+  Waker& waker;
+  SoloGate& solo;
+  std::atomic<int>& suspects_hint;  ///< Goes up when this process has rescued jobs: dispatchers
+                                    ///< then look for suspects.
+};
+
+}  // namespace outbox::engine

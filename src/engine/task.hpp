@@ -1,0 +1,84 @@
+// A claimed job on its way through this process, and the two hand-overs: dispatcher to runners,
+// runners to dispatcher.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <utility>
+#include <vector>
+
+#include "core/pacing.hpp"
+#include "store/claimed.hpp"
+
+namespace outbox::engine {
+
+struct Task {
+  // constant once handed over
+  int processor{};  ///< Id that it was claimed with.
+  store::Claimed claimed;
+
+  std::stop_source stop;  ///< Requested at the timeout, and when it is abandoned.
+  std::atomic<bool> abandoned{
+      false};  ///< Do not write its end: it will be given back, or is not ours any more.
+  std::atomic<int> backend_pid{0};           ///< While its handler runs.
+  std::atomic<core::Clock::rep> started{0};  ///< 0: no handler has started.
+
+  // written by the runner before it comes back
+  bool settled{false};  ///< Its end is in the database.
+  core::microseconds ran{};
+};
+using TaskPtr = std::shared_ptr<Task>;
+
+/// Unstarted tasks, first in first out. Thread contract: any thread.
+class RunQueue {
+ public:
+  void push(TaskPtr task) {
+    {
+      const std::lock_guard lock{mutex_};
+      tasks_.push_back(std::move(task));
+    }
+    ready_.notify_one();
+  }
+  /// Waits for a task; nullptr when `stop` was requested first.
+  [[nodiscard]] TaskPtr take(const std::stop_token& stop) {
+    std::unique_lock lock{mutex_};
+    if (!ready_.wait(lock, stop, [this] { return !tasks_.empty(); })) return nullptr;
+    auto task = std::move(tasks_.front());
+    tasks_.pop_front();
+    return task;
+  }
+  /// Takes all that no runner has taken.
+  [[nodiscard]] std::deque<TaskPtr> drain() {
+    const std::lock_guard lock{mutex_};
+    return std::exchange(tasks_, {});
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable_any ready_;
+  std::deque<TaskPtr> tasks_;  // guarded by mutex_
+};
+
+/// Tasks that came back from their runner. Thread contract: any thread pushes, the dispatcher
+/// takes.
+class Inbox {
+ public:
+  void push(TaskPtr task) {
+    const std::lock_guard lock{mutex_};
+    tasks_.push_back(std::move(task));
+  }
+  [[nodiscard]] std::vector<TaskPtr> take() {
+    const std::lock_guard lock{mutex_};
+    return std::exchange(tasks_, {});
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<TaskPtr> tasks_;  // guarded by mutex_
+};
+
+}  // namespace outbox::engine

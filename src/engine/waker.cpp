@@ -1,0 +1,148 @@
+// The waker's thread: awake -> (10 ms without work) -> locks taken, every lane looks once more ->
+// asleep -> notified -> awake.
+#include "engine/waker.hpp"
+
+#include "engine/jitter.hpp"
+
+namespace outbox::engine {
+
+using core::Clock;
+using core::DbError;
+using core::milliseconds;
+
+namespace {
+
+/// Staying awake so long after the last job saves most notifications at no cost.
+constexpr milliseconds kStayAwake{10};
+/// A lane that does not look within this is stuck in the database: stay awake.
+constexpr milliseconds kDozeMost{200};
+
+}  // namespace
+
+Waker::Waker(const core::Options& options, observe::Events& events, std::atomic<int>& suspects_hint)
+    : options_{options}, events_{events}, suspects_hint_{suspects_hint} {}
+
+Waker::~Waker() { stop(); }
+
+Lane& Waker::add_lane() { return *lanes_.emplace_back(std::make_unique<Lane>()); }
+
+void Waker::start() {
+  worked_at_ = Clock::now().time_since_epoch().count();
+  thread_ = std::jthread{[this](const std::stop_token& stop) { run(stop); }};
+}
+
+void Waker::stop() {
+  if (!thread_.joinable()) return;
+  thread_.request_stop();
+  wakeup_.notify();
+  thread_.join();
+}
+
+void Waker::found_work() {
+  worked_at_ = Clock::now().time_since_epoch().count();
+  if (state_ != State::awake) wakeup_.notify();
+}
+
+void Waker::wake_lanes() const {
+  for (const auto& lane : lanes_) lane->notify();
+}
+
+bool Waker::all_lanes_looked(Clock::time_point since) const {
+  for (const auto& lane : lanes_) {
+    if (!lane->content_ && lane->empty_since_ <= since.time_since_epoch().count()) return false;
+  }
+  return true;
+}
+
+void Waker::wake(store::Tell tell, const char* why) {
+  state_ = State::awake;
+  worked_at_ = Clock::now().time_since_epoch().count();
+  if (mode_ == store::Sleep::leader) store::wake_up(*database_, tell);
+  mode_ = store::Sleep::awake;
+  events_.woke(why);
+}
+
+void Waker::run(const std::stop_token& stop) {
+  ReconnectWait reconnect;
+  while (!stop.stop_requested()) {
+    try {
+      turn(stop);
+      if (database_) reconnect.reset();
+    } catch (const DbError& e) {
+      events_.db_error("wake-up", to_text(e.fault()), e.sqlstate(), e.what());
+      database_.reset();
+      mode_ = store::Sleep::awake;
+      state_ = State::awake;
+      blind_ = true;
+      wake_lanes();
+      wakeup_.wait(reconnect.next());
+    }
+  }
+}
+
+void Waker::turn(const std::stop_token& stop) {
+  if (!database_) {
+    database_.emplace(options_.database, "wake-up", store::Use::people);
+    if (!database_->pooled()) store::listen(*database_);
+    blind_ = database_->pooled();
+    if (blind_)
+      events_.notice(
+          "behind a transaction pooler: no session lock and no LISTEN, jobs are found by polling");
+  }
+  if (blind_) {
+    wakeup_.wait(options_.processor.poll);
+    return;
+  }
+  const auto worked = Clock::time_point{Clock::duration{worked_at_.load()}};
+  const auto idle = std::chrono::duration_cast<milliseconds>(Clock::now() - worked);
+  if (idle < kStayAwake) {
+    const auto woken =
+        store::wait_for_notification(*database_, wakeup_.descriptor(), kStayAwake - idle);
+    if (woken == store::Woken::notified) ++suspects_hint_;
+    wakeup_.clear();
+    return;
+  }
+  doze();
+  if (state_ == State::asleep) sleep(stop);
+}
+
+void Waker::doze() {
+  mode_ = store::fall_asleep(*database_);
+  if (mode_ == store::Sleep::awake) {
+    wakeup_.wait(milliseconds{2});  // a producer's transaction is open; the lanes go on polling
+    return;
+  }
+  const auto since = Clock::now();
+  state_ = State::dozing;
+  while (!all_lanes_looked(since)) {
+    const bool rung = wakeup_.wait(milliseconds{1});
+    const auto worked = Clock::time_point{Clock::duration{worked_at_.load()}};
+    if ((rung && worked > since) || Clock::now() - since > kDozeMost) {
+      wake(store::Tell::followers, "a job was found while falling asleep");
+      return;
+    }
+  }
+  state_ = State::asleep;
+  events_.fell_asleep();
+}
+
+void Waker::sleep(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    const auto woken =
+        store::wait_for_notification(*database_, wakeup_.descriptor(), std::chrono::minutes{1});
+    if (woken == store::Woken::timeout) continue;
+    if (woken == store::Woken::notified) {
+      ++suspects_hint_;
+      wake(store::Tell::nobody, "notified");
+      wake_lanes();
+      return;
+    }
+    wakeup_.clear();
+    wake(store::Tell::followers, "a lane found a job");
+    wake_lanes();
+    return;
+  }
+  if (mode_ == store::Sleep::leader) store::wake_up(*database_, store::Tell::followers);
+}
+
+}  // namespace outbox::engine
