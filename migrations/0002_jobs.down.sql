@@ -29,7 +29,7 @@ BEGIN
   IF live + dead + finished > 0 AND coalesce(nullif(current_setting('outbox.allow_data_loss', true), ''), 'off')::boolean IS NOT TRUE THEN
     RAISE EXCEPTION USING ERRCODE = 'OB001',
       MESSAGE = format('outbox 0002 down: would discard %s live, %s dead and %s finished jobs (counted up to 1000 each)', live, dead, finished),
-      HINT = 'Read DATA LOST in the header; to go on: SET outbox.allow_data_loss = on (outboxd migrate down … --allow-data-loss)';
+      HINT = 'Read DATA LOST in the header; to go on: SET outbox.allow_data_loss = on (outboxd migrate down ... --allow-data-loss)';
   END IF;
 END
 $check$;
@@ -40,6 +40,6 @@ DROP TABLE outbox.jobs;
 DROP TABLE outbox.processors;
 DROP TABLE outbox.queues;
 DROP FUNCTION outbox.day_slot(timestamptz);
-DROP FUNCTION outbox.payload_fits(integer);
+DROP FUNCTION outbox.payload_fits();
 DROP FUNCTION outbox.refuse(text, text);
 DELETE FROM outbox.schema_migrations WHERE version = 2;

@@ -31,15 +31,21 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION outbox.refuse(text, text) IS 'Raises 23514 with a message for people; used by the CHECK constraints.';
 
--- Called only for payloads above 1 MiB: the setting is read as rarely as possible.
-CREATE FUNCTION outbox.payload_fits(bytes integer) RETURNS boolean
-  LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
-DECLARE most bigint := pg_size_bytes(coalesce(nullif(current_setting('outbox.max_payload', true), ''), '1MB'));
+-- A trigger, not a CHECK: those run again on every UPDATE, so that a job let in under a higher limit would make the processor's
+-- claims fail. BEFORE, because AFTER would see the compressed size. Called only for payloads above 1 MiB.
+CREATE FUNCTION outbox.payload_fits() RETURNS trigger
+  LANGUAGE plpgsql AS $$
+DECLARE
+  bytes bigint := pg_catalog.pg_column_size(NEW.payload);
+  most bigint := pg_catalog.pg_size_bytes(coalesce(nullif(pg_catalog.current_setting('outbox.max_payload', true), ''), '1MB'));
 BEGIN
-  RETURN bytes <= most OR outbox.refuse(format('the payload has %s bytes; at most %s are allowed', bytes, most),
-    'Store large data elsewhere and put its key into the payload, or raise the limit: ALTER DATABASE … SET outbox.max_payload = ''4MB''.');
+  IF bytes > most THEN
+    PERFORM outbox.refuse(pg_catalog.format('the payload has %s bytes; at most %s are allowed', bytes, most),
+      'Store large data elsewhere and put its key into the payload, or raise the limit: ALTER DATABASE ... SET outbox.max_payload = ''4MB''.');
+  END IF;
+  RETURN NEW;
 END $$;
-COMMENT ON FUNCTION outbox.payload_fits(integer) IS 'Whether a payload above 1 MiB is allowed by the setting outbox.max_payload.';
+COMMENT ON FUNCTION outbox.payload_fits() IS 'Trigger: whether a payload above 1 MiB is allowed by the setting outbox.max_payload.';
 
 -- STABLE, not IMMUTABLE: extract() of a timestamptz is, and only then is the function inlined.
 CREATE FUNCTION outbox.day_slot(at timestamptz) RETURNS smallint
@@ -133,14 +139,16 @@ CREATE TABLE outbox.jobs (
     format('unique_key has %s characters; 1 to 255 are allowed', length(unique_key)), 'Use a hash of a long key.')),
   CONSTRAINT job_headers_object CHECK (headers IS NULL OR jsonb_typeof(headers) = 'object' OR outbox.refuse(
     format('headers is a JSON %s; an object is expected', jsonb_typeof(headers)), 'Wrap it: {"name": "value"}.')),
-  CONSTRAINT job_run_at_finite CHECK (isfinite(run_at) OR outbox.refuse('run_at is infinite', 'Give a moment, or leave it out for now.')),
-  CONSTRAINT job_payload_size CHECK (pg_column_size(payload) <= 1048576 OR outbox.payload_fits(pg_column_size(payload)))
+  CONSTRAINT job_run_at_finite CHECK (isfinite(run_at) OR outbox.refuse('run_at is infinite', 'Give a moment, or leave it out for now.'))
 ) WITH (fillfactor = 45, vacuum_truncate = off, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 5000,
         autovacuum_vacuum_cost_delay = 1, autovacuum_vacuum_cost_limit = 2000, autovacuum_analyze_scale_factor = 0.05,
         toast.autovacuum_vacuum_scale_factor = 0.01, toast.autovacuum_vacuum_threshold = 5000);
 CREATE INDEX jobs_claim_idx ON outbox.jobs (queue, priority, run_at, id);
 CREATE INDEX jobs_suspect_idx ON outbox.jobs (queue, run_at, id) WHERE suspect;
 CREATE UNIQUE INDEX jobs_unique_key_idx ON outbox.jobs (kind, unique_key) WHERE unique_key IS NOT NULL;
+CREATE TRIGGER jobs_payload_size BEFORE INSERT OR UPDATE OF payload ON outbox.jobs FOR EACH ROW
+  WHEN (pg_column_size(NEW.payload) > 1048576) EXECUTE FUNCTION outbox.payload_fits();
+COMMENT ON TRIGGER jobs_payload_size ON outbox.jobs IS 'Refuses payloads above the setting outbox.max_payload.';
 COMMENT ON TABLE outbox.jobs IS 'Live jobs: waiting, scheduled or claimed. Finished and dead ones leave it, so it stays small. INSERT (kind, payload) is enough.';
 COMMENT ON COLUMN outbox.jobs.id IS 'Stable over retries; use it as idempotency key.';
 COMMENT ON COLUMN outbox.jobs.run_at IS 'Not run before this moment; also the order within a priority.';

@@ -27,6 +27,10 @@ inline constexpr milliseconds kGroupTarget{50};
 /// A kind whose jobs take longer than this on average leaves the direct lane.
 inline constexpr milliseconds kSlowJob{500};
 
+/// A kind with a shorter timeout stays out of the direct lane: a group must not outlast the timeout
+/// of any of its kinds.
+inline constexpr milliseconds kDirectTimeoutLeast{250};
+
 /// Claims of one job, of whatever end: bounds a handler that snoozes for ever.
 inline constexpr int kClaimsMax = 10'000;
 

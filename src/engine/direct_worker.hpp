@@ -52,6 +52,7 @@ class DirectWorker {
   core::GroupSize size_;
   core::IdleWait idle_;
   int conflicts_{0};
+  core::milliseconds limit_{};  // of the connection, as last set
   bool due_known_{false};
 
   std::atomic<int> backend_pid_{0};

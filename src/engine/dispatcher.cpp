@@ -232,6 +232,7 @@ void Dispatcher::give_back(const std::vector<TaskPtr>& tasks) {
       lane_.wait(connection_.failed(e));
     }
   }
+  left_claims_ = true;
 }
 
 void Dispatcher::drain() {

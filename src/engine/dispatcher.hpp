@@ -40,6 +40,9 @@ class Dispatcher {
     lane_.notify();
   }
   [[nodiscard]] std::size_t in_flight() const { return in_flight_.size(); }
+  /// Whether some claims could not be given back: others must rescue them. After run() has
+  /// returned.
+  [[nodiscard]] bool left_claims() const { return left_claims_; }
 
  private:
   core::milliseconds claim_some(int processor);
@@ -76,6 +79,7 @@ class Dispatcher {
   TaskPtr suspect_;
   int seen_hint_{-1};
   core::Clock::time_point next_suspect_look_{};
+  bool left_claims_{false};
   bool due_known_{false};
   core::milliseconds due_in_{};
 

@@ -20,13 +20,16 @@ void LanePlan::rebuild() {
   std::vector<store::DirectKind> direct;
   claimed_.clear();
   for (const auto& [name, kind] : kinds_) {
-    if (!kind.sql || kind.lane == core::Lane::claimed || kind.slow) {
+    const bool brief = handlers_.at(name).options.timeout < core::kDirectTimeoutLeast;
+    if (!kind.sql || kind.lane == core::Lane::claimed ||
+        (kind.lane == core::Lane::automatic && (kind.slow || brief))) {
       claimed_.push_back(name);
       continue;
     }
     const auto& handler = handlers_.at(name);
     const auto& body = std::get<store::SqlBody>(handler.run);
-    direct.push_back({name, body.statement, body.role, handler.options.backoff});
+    direct.push_back(
+        {name, body.statement, body.role, handler.options.backoff, handler.options.timeout});
   }
   direct_ =
       direct.empty() ? nullptr : std::make_shared<const store::DirectKinds>(std::move(direct));

@@ -18,6 +18,8 @@ namespace {
 
 constexpr int kRescueBatch = 500;
 constexpr int kPruneBatch = 5'000;
+constexpr int kTrimBatch = 100'000;
+constexpr milliseconds kRescueLeast{1'000};
 constexpr milliseconds kRescueMost{60'000};
 constexpr milliseconds kSchemaEvery{30'000};
 constexpr milliseconds kDepthsEvery{15'000};
@@ -33,7 +35,7 @@ bool Maintenance::Chore::due(milliseconds every) {
 
 Maintenance::Maintenance(Services& services)
     : services_{services},
-      connection_{services.options.database, services.events, "maintenance", store::Use::claims} {}
+      connection_{services.options.database, services.events, "maintenance", store::Use::chores} {}
 
 Maintenance::~Maintenance() { stop(); }
 
@@ -64,7 +66,10 @@ std::string Maintenance::schema_problem() const {
 
 milliseconds Maintenance::turn() {
   try {
-    if (fresh_death_.exchange(false)) rescue_ = {};
+    if (fresh_death_.exchange(false)) {
+      dead_waiting_ = true;
+      rescue_ = {};
+    }
     if (dead_waiting_ && rescue_.due(rescue_every_)) rescue();
     if (schema_.due(kSchemaEvery)) look_at_schema();
     if (services_.options.admin.port && depths_.due(kDepthsEvery)) measure_depths();
@@ -75,34 +80,42 @@ milliseconds Maintenance::turn() {
   }
 }
 
-/// A pass that finds nothing doubles the time to the next one: the server may still be running a
-/// dead processor's last statement.
+/// A pass that finds nothing doubles the time to the next one, and no pass takes more than a tenth
+/// of the time: the server may still be running a dead processor's last statement, but a long index
+/// is not walked for nothing.
 void Maintenance::rescue() {
   const auto processor = services_.membership.id();
   if (!processor) return;
-  dead_waiting_ = false;
-  bool found = false;
+  const auto start = Clock::now();
+  std::size_t found = 0;
   for (;;) {
     const auto rescued = store::rescue(connection_.get(), *processor,
                                        services_.options.processor.max_crashes, kRescueBatch);
-    if (rescued.empty()) break;
-    found = true;
-    int buried = 0;
-    for (const auto& job : rescued) {
-      if (!job.buried) continue;
-      ++buried;
-      services_.events.dead({job.id, job.queue, job.kind, job.attempt}, "crashes",
-                            "its processors died while they held it");
-    }
-    services_.events.rescued(static_cast<int>(rescued.size()), buried);
+    report(rescued);
+    found += rescued.size();
     if (rescued.size() < kRescueBatch) break;
   }
-  rescue_every_ = found ? milliseconds{1'000} : std::min(rescue_every_ * 2, kRescueMost);
-  if (!found) return;
+  dead_waiting_ = false;
+  const auto took = std::chrono::duration_cast<milliseconds>(Clock::now() - start);
+  rescue_every_ =
+      std::max(10 * took, found > 0 ? kRescueLeast : std::min(rescue_every_ * 2, kRescueMost));
+  if (found == 0) return;
   services_.suspects_hint.fetch_add(1);
   services_.waker.found_work();
   services_.waker.wake_lanes();
   store::tell_everybody(connection_.get());
+}
+
+void Maintenance::report(const std::vector<store::Rescued>& rescued) {
+  if (rescued.empty()) return;
+  int buried = 0;
+  for (const auto& job : rescued) {
+    if (!job.buried) continue;
+    ++buried;
+    services_.events.dead({job.id, job.queue, job.kind, job.attempt}, "crashes",
+                          "its processors died while they held it");
+  }
+  services_.events.rescued(static_cast<int>(rescued.size()), buried);
 }
 
 void Maintenance::look_at_schema() {
@@ -113,15 +126,32 @@ void Maintenance::look_at_schema() {
   schema_problem_ = problem ? problem->what() : "";
 }
 
+/// Hourly. Every delete is bounded; what is left is for the next hour.
 void Maintenance::keep_retention() {
   auto& database = connection_.get();
   auto& events = services_.events;
   for (const int slot : store::truncate_history(database)) events.history_truncated(slot);
-  events.pruned("finished_jobs", store::trim_history(database, kPruneBatch));
+  trim_history(database);
   const int days = services_.options.processor.dead_retention_days;
   events.pruned("dead_jobs", store::prune_dead(database, days, kPruneBatch));
   events.pruned("job_failures", store::prune_failures(database, days, kPruneBatch));
   store::forget_dead(database);
+  dead_waiting_ =
+      true;  // claims of a processor that somebody deleted, or that died while nobody watched
+}
+
+void Maintenance::trim_history(store::Database& database) {
+  const auto days = store::expired_days(database);
+  std::set<store::HistoryDay> done;
+  for (const auto& day : days) {
+    if (trimmed_.count(day) == 0) {
+      const auto rows = store::trim_history(database, day, kTrimBatch);
+      services_.events.pruned("finished_jobs", rows);
+      if (rows == kTrimBatch) continue;  // more of it in an hour
+    }
+    done.insert(day);
+  }
+  trimmed_ = std::move(done);
 }
 
 void Maintenance::measure_depths() {

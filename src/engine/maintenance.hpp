@@ -4,12 +4,16 @@
 
 #include <atomic>
 #include <mutex>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "engine/connection.hpp"
 #include "engine/services.hpp"
+#include "store/presence.hpp"
+#include "store/retention.hpp"
 
 namespace outbox::engine {
 
@@ -36,6 +40,8 @@ class Maintenance {
 
  private:
   void rescue();
+  void report(const std::vector<store::Rescued>& rescued);
+  void trim_history(store::Database& database);
   void look_at_schema();
   void keep_retention();
   void measure_depths();
@@ -47,7 +53,9 @@ class Maintenance {
 
   Services& services_;
   Connection connection_;
-  Chore rescue_, schema_, retention_, depths_, forget_;  // only the maintenance thread
+  // only the maintenance thread
+  Chore rescue_, schema_, retention_, depths_;
+  std::set<store::HistoryDay> trimmed_;
   core::milliseconds rescue_every_{1'000};
   std::atomic<bool> dead_waiting_{false};
   std::atomic<bool> fresh_death_{false};

@@ -34,12 +34,12 @@ void Membership::join() {
   thread_.join();
 }
 
-void Membership::stop() {
+void Membership::stop(store::Left left) {
   join();
   const int id = id_.exchange(0);
   if (id == 0 || !database_) return;
   try {
-    store::leave(*database_, id);
+    store::leave(*database_, id, left);
   } catch (const DbError& e) {
     events_.db_error("leave", to_text(e.fault()), e.sqlstate(), e.what());
   }
@@ -78,6 +78,7 @@ void Membership::beat_once() {
     lock_held_ = true;
     note_success(sent);
     id_ = id;
+    dead_told_ = false;
   }
   const int id = id_;
   if (!lock_held_ && !pooled_) lock_held_ = store::retake_session_lock(*database_, id);
@@ -91,7 +92,8 @@ void Membership::beat_once() {
     return;
   }
   note_success(sent);
-  if (beat.dead_waiting) callbacks_.dead_waiting(!beat.deaths.empty());
+  const bool first = !std::exchange(dead_told_, true);
+  if (first || beat.dead_waiting) callbacks_.dead_waiting(first || !beat.deaths.empty());
 }
 
 void Membership::run(const std::stop_token& stop) {

@@ -35,7 +35,7 @@ class Membership {
   void start();
   /// Ends the heartbeat and removes the row; call it when nothing is claimed any more. Safe to call
   /// twice.
-  void stop();
+  void stop(store::Left left);
 
   /// The id to claim with, or nothing: not registered, marked dead, or without a successful
   /// heartbeat for too long. Any thread.
@@ -59,6 +59,7 @@ class Membership {
   std::optional<store::Database> database_;
   bool lock_held_{false};
   bool fence_told_{false};
+  bool dead_told_{false};  // since registering: whoever died before has been told of
 
   std::atomic<int> id_{0};
   std::atomic<core::Clock::rep> last_beat_{0};

@@ -101,10 +101,14 @@ bool Processor::stop(const std::string& why) {
     if (!wakeup.wait(std::max(left, milliseconds{0}))) cancel_late_groups();
   }};
   bool joined = true;
-  for (const auto& queue : queues_) joined = queue->join() && joined;
+  auto left = store::Left::nothing;
+  for (const auto& queue : queues_) {
+    joined = queue->join() && joined;
+    if (queue->left_claims()) left = store::Left::claims;
+  }
   maintenance_.stop();
   waker_.stop();
-  membership_.stop();
+  membership_.stop(left);
   events_.stopped();
   return joined;
 }

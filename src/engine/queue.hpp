@@ -25,6 +25,8 @@ class Queue {
   /// their threads.
   [[nodiscard]] bool join();
   void fence() { dispatcher_.fence(); }
+  /// After join(): some claims could not be given back.
+  [[nodiscard]] bool left_claims() const { return dispatcher_.left_claims(); }
   /// Server processes of direct groups that are running now.
   [[nodiscard]] std::vector<int> direct_backends() const;
   /// The most connections that it may open.

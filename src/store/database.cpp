@@ -1,6 +1,8 @@
 // Opening connections.
 #include "store/database.hpp"
 
+#include <algorithm>
+
 #include <outbox/version.hpp>
 
 #include "pg/session.hpp"
@@ -9,13 +11,26 @@ namespace outbox::store {
 
 namespace {
 
+core::milliseconds time_limit(const core::DatabaseOptions& options, Use use) {
+  switch (use) {
+    case Use::handlers:
+      return core::milliseconds{0};
+    case Use::chores:
+      return std::max(options.statement_timeout, core::milliseconds{60'000});
+    case Use::claims:
+    case Use::people:
+      break;
+  }
+  return options.statement_timeout;
+}
+
 pg::ConnectSpec spec_for(const core::DatabaseOptions& options, const std::string& role, Use use) {
-  return {
-      .url = options.url,
-      .application_name = "outboxd " + std::string{kVersion} + " " + role,
-      .connect_timeout = options.connect_timeout,
-      .statement_timeout = use == Use::handlers ? core::milliseconds{0} : options.statement_timeout,
-      .purpose = use == Use::claims ? pg::Purpose::hot : pg::Purpose::plain};
+  const bool fixed_plans = use == Use::claims || use == Use::chores;
+  return {.url = options.url,
+          .application_name = "outboxd " + std::string{kVersion} + " " + role,
+          .connect_timeout = options.connect_timeout,
+          .statement_timeout = time_limit(options, use),
+          .purpose = fixed_plans ? pg::Purpose::hot : pg::Purpose::plain};
 }
 
 }  // namespace

@@ -18,6 +18,7 @@ namespace outbox::store {
 enum class Use {
   claims,    ///< Claims, groups and finishes: fixed plans, the statement timeout of the options.
   handlers,  ///< Handlers run here: the server's planner settings, no time limit of the session.
+  chores,    ///< Rescue and retention: fixed plans, a minute for each statement.
   people,    ///< Commands and reports: the server's planner settings, the statement timeout of the
              ///< options.
 };

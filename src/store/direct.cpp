@@ -2,6 +2,8 @@
 // the whole group back.
 #include "store/direct.hpp"
 
+#include <algorithm>
+
 #include "pg/array.hpp"
 #include "pg/session.hpp"
 
@@ -157,6 +159,17 @@ DirectKinds::DirectKinds(std::vector<DirectKind> kinds) : kinds_{std::move(kinds
   factors_ = pg::double_array(factor);
   cap_ms_ = pg::int_array(cap);
   jitters_ = pg::double_array(jitter);
+}
+
+core::milliseconds DirectKinds::shortest_timeout() const {
+  const auto shortest =
+      std::min_element(kinds_.begin(), kinds_.end(),
+                       [](const auto& a, const auto& b) { return a.timeout < b.timeout; });
+  return shortest == kinds_.end() ? core::milliseconds{0} : shortest->timeout;
+}
+
+void limit_groups(Database& database, core::milliseconds most) {
+  database.session().run_script("SET statement_timeout = " + std::to_string(most.count()));
 }
 
 std::vector<DirectJob> run_group(Database& database, const DirectRequest& request,

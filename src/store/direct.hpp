@@ -17,6 +17,7 @@ struct DirectKind {
   std::string statement;
   std::string role;  ///< Empty: the session's own.
   core::Backoff backoff;
+  core::milliseconds timeout{};
 };
 
 struct DirectRequest {
@@ -46,6 +47,7 @@ class DirectKinds {
  public:
   explicit DirectKinds(std::vector<DirectKind> kinds);
   [[nodiscard]] const std::vector<DirectKind>& all() const { return kinds_; }
+  [[nodiscard]] core::milliseconds shortest_timeout() const;
 
  private:
   friend std::vector<DirectJob> run_group(Database&, const DirectRequest&, const DirectKinds&, From,
@@ -53,6 +55,10 @@ class DirectKinds {
   std::vector<DirectKind> kinds_;
   std::string names_, statements_, roles_, first_ms_, factors_, cap_ms_, jitters_;
 };
+
+/// Limits every further statement of this connection: a group must not outlast the timeout of any
+/// of its kinds.
+void limit_groups(Database& database, core::milliseconds most);
 
 /// Handles up to `most` due jobs, from the start of the index or from `cursor` on, and advances it.
 /// All or nothing: throws core::DbError when the group was undone, for a conflict, a cancel, a

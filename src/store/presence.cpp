@@ -38,12 +38,16 @@ late AS (
 dead AS (
   UPDATE outbox.processors p SET dead_at = clock_timestamp(), dead_reason = late.why FROM late WHERE p.id = late.id
   RETURNING p.id, p.name, p.dead_reason)
-SELECT (SELECT count(*) FROM me), EXISTS (SELECT FROM outbox.processors p WHERE p.dead_at > clock_timestamp() - interval '1 day'),
+SELECT (SELECT count(*) FROM me), EXISTS (SELECT FROM outbox.processors p WHERE p.dead_at > clock_timestamp() - interval '10 minutes'),
        dead.id, dead.name, dead.dead_reason
   FROM (SELECT 1) AS always LEFT JOIN dead ON true)"};
 
 constexpr pg::Statement kLeave{"leave", R"(/* outbox:leave */
 DELETE FROM outbox.processors p WHERE p.id = $1::int)"};
+
+constexpr pg::Statement kLeaveClaims{"leave_claims", R"(/* outbox:leave_claims */
+UPDATE outbox.processors p SET dead_at = clock_timestamp(), dead_reason = 'it stopped and could not give back its claims'
+ WHERE p.id = $1::int AND p.dead_at IS NULL)"};
 
 // Index: jobs_claim_idx: first a loose scan over its (queue, priority) pairs, then each pair's due
 // range from the start. There is no index on claimed_by, because a claim changes it. Locks: the
@@ -60,7 +64,9 @@ found AS MATERIALIZED (
   SELECT x.* FROM head h, LATERAL (
     SELECT c.ctid AS tid, c.id, c.crashes, c.claimed_by FROM outbox.jobs c
      WHERE c.queue = h.queue AND c.priority = h.priority AND c.run_at <= (SELECT clock_timestamp())
-       AND c.claimed_by = ANY (ARRAY(SELECT p.id FROM outbox.processors p WHERE p.dead_at IS NOT NULL))
+       AND c.claimed_by IS NOT NULL
+       AND (c.claimed_by = ANY (ARRAY(SELECT p.id FROM outbox.processors p WHERE p.dead_at IS NOT NULL))
+            OR (c.claimed_at < clock_timestamp() - interval '1 minute' AND c.claimed_by <> ALL (ARRAY(SELECT p.id FROM outbox.processors p))))
      ORDER BY c.run_at, c.id LIMIT $3::int FOR UPDATE SKIP LOCKED) x
   LIMIT $3::int),
 u AS (
@@ -132,7 +138,9 @@ Beat beat(Database& database, int processor) {
   return out;
 }
 
-void leave(Database& database, int processor) { database.session().run(kLeave, processor); }
+void leave(Database& database, int processor, Left left) {
+  database.session().run(left == Left::nothing ? kLeave : kLeaveClaims, processor);
+}
 
 std::vector<Rescued> rescue(Database& database, int processor, int max_crashes, int most) {
   const auto result = database.session().run(kRescue, processor, max_crashes, most);

@@ -38,15 +38,16 @@ struct Beat {
   bool
       alive{};  ///< False: this processor was marked dead; it must stop claiming and register anew.
   std::vector<Death> deaths;  ///< Others that this beat marked dead.
-  bool dead_waiting{};  ///< Some dead processor is not yet known to be empty: rescue() has work.
+  bool dead_waiting{};        ///< One died in the last 10 minutes: rescue() may have work.
 };
 
 /// One statement: says that this processor lives, and marks those dead whose lock is gone or whose
 /// heartbeat is late.
 [[nodiscard]] Beat beat(Database& database, int processor);
 
-/// Removes the row: everything was given back. Not called after a crash.
-void leave(Database& database, int processor);
+/// Removes the row when every claim was given back; else marks it dead, so that others rescue them.
+enum class Left { nothing, claims };
+void leave(Database& database, int processor, Left left);
 
 struct Rescued {
   std::int64_t id{};

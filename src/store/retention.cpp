@@ -27,14 +27,25 @@ SELECT s FROM generate_series(0, 31) s, today, keep
  WHERE mod(today.day - s, 32) > keep.days AND pg_relation_size(format('outbox.finished_jobs_%s', to_char(s, 'FM00'))::regclass) > 0
  ORDER BY s)"};
 
-// BRIN on finished_at keeps each partition's scan short. Locks: the rows deleted.
+constexpr pg::Statement kExpiredDays{"expired_days", R"(/* outbox:expired_days */
+WITH today AS (SELECT extract(epoch FROM clock_timestamp())::bigint / 86400 AS day),
+     keep AS (SELECT greatest(14, max(q.retention_days)) AS days FROM outbox.queues q)
+SELECT q.name, d.day
+  FROM outbox.queues q, today, keep, generate_series(today.day - keep.days, today.day - q.retention_days - 1) AS d (day)
+ WHERE q.retention_days < keep.days
+UNION ALL
+SELECT '', today.day - 32 FROM today)"};
+
+// One partition (slot prunes at execution), read as a whole: there is no index by queue, and it is
+// done once a day.
 constexpr pg::Statement kTrim{"trim_history", R"(/* outbox:trim_history */
-WITH old AS (
-  SELECT f.tableoid, f.ctid FROM outbox.finished_jobs f LEFT JOIN outbox.queues q ON q.name = f.queue
-   WHERE f.finished_at < clock_timestamp() - interval '1 day'
-     AND f.finished_at < clock_timestamp() - coalesce(q.retention_days, 14) * interval '1 day'
-   LIMIT $1::int)
-DELETE FROM outbox.finished_jobs f USING old WHERE f.tableoid = old.tableoid AND f.ctid = old.ctid)"};
+DELETE FROM outbox.finished_jobs f
+ WHERE f.slot = mod($2::bigint, 32)::smallint
+   AND f.ctid = ANY (ARRAY(
+     SELECT x.ctid FROM outbox.finished_jobs x
+      WHERE x.slot = mod($2::bigint, 32)::smallint AND ($1 = '' OR x.queue = $1)
+        AND x.finished_at < 'epoch'::timestamptz + ($2::bigint + 1) * interval '1 day'
+      LIMIT $3::int)))"};
 
 // Index: dead_jobs_died_at_idx. Locks: the rows deleted, SKIP LOCKED (somebody may be retrying
 // one).
@@ -82,8 +93,15 @@ std::vector<int> truncate_history(Database& database) {
   return slots;
 }
 
-std::int64_t trim_history(Database& database, int most) {
-  return pg::affected(database.session().run(kTrim, most));
+std::vector<HistoryDay> expired_days(Database& database) {
+  std::vector<HistoryDay> out;
+  for (const auto& row : database.session().run(kExpiredDays))
+    out.push_back({pg::text(row[0]), row[1].as<std::int64_t>()});
+  return out;
+}
+
+std::int64_t trim_history(Database& database, const HistoryDay& day, int most) {
+  return pg::affected(database.session().run(kTrim, day.queue, day.day, most));
 }
 
 std::int64_t prune_dead(Database& database, int days, int most) {

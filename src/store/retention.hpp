@@ -2,6 +2,7 @@
 // day slots and small deletes.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -20,9 +21,18 @@ void save_queues(Database& database, const std::map<std::string, core::QueueOpti
 /// (core::Fault::busy).
 [[nodiscard]] std::vector<int> truncate_history(Database& database);
 
-/// Deletes up to `most` history rows that their own queue keeps for fewer days than others do, or
-/// that an idle month left behind.
-[[nodiscard]] std::int64_t trim_history(Database& database, int most);
+/// One day of one queue whose history is past that queue's retention but not past the longest one
+/// of all queues, or (no queue) the rows of 32 days ago that today's slot still holds because no
+/// processor ran to truncate it.
+struct HistoryDay {
+  std::string queue;   ///< Empty: every queue.
+  std::int64_t day{};  ///< Days since 1970, UTC.
+  friend auto operator<=>(const HistoryDay&, const HistoryDay&) = default;
+};
+[[nodiscard]] std::vector<HistoryDay> expired_days(Database& database);
+
+/// Deletes up to `most` rows of that day. Reads the day's slot: call it once a day for each.
+[[nodiscard]] std::int64_t trim_history(Database& database, const HistoryDay& day, int most);
 
 /// Deletes up to `most` dead letters, and failures of jobs that are gone, older than `days`.
 [[nodiscard]] std::int64_t prune_dead(Database& database, int days, int most);
