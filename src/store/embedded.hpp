@@ -1,0 +1,18 @@
+// The migration files, embedded in the program at build time. Any thread; knows nothing of the
+// database.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+namespace outbox::store {
+
+struct EmbeddedFile {
+  std::string_view name;  // file name, such as 0001_jobs.up.sql
+  std::string_view text;
+};
+
+// Every migrations/NNNN_name.{up,down}.sql, sorted by name. Lives as long as the program.
+[[nodiscard]] std::span<const EmbeddedFile> embedded_migrations();
+
+}  // namespace outbox::store

@@ -1,0 +1,58 @@
+// Reading the ledger's two numbers, and the rule that compares them with the program's.
+#include "store/schema_version.hpp"
+
+#include <string>
+
+#include "pg/session.hpp"
+
+namespace outbox::store {
+
+namespace {
+
+constexpr pg::Statement kHasLedger{
+    "schema_version_has_ledger",
+    "SELECT pg_catalog.to_regclass('outbox.schema_migrations') IS NOT NULL"};
+
+// The migrator's EXCLUSIVE lock on the ledger lets reads pass.
+constexpr pg::Statement kVersion{
+    "schema_version",
+    "SELECT max(version), max(min_reader) FROM outbox.schema_migrations HAVING count(*) > 0"};
+
+}  // namespace
+
+std::optional<SchemaVersion> schema_version(Database& database) {
+  auto& session = database.session();
+  if (!session.run(kHasLedger)[0][0].as<bool>()) return std::nullopt;
+  const auto rows = session.run(kVersion);
+  if (rows.empty()) return std::nullopt;
+  return SchemaVersion{.version = rows[0][0].as<int>(), .min_reader = rows[0][1].as<int>()};
+}
+
+std::optional<core::Error> compatible(const std::optional<SchemaVersion>& schema, int built_for,
+                                      int oldest) {
+  using core::Error;
+  using core::ExitCode;
+  const std::string needed = std::to_string(oldest);
+  if (!schema) {
+    return Error{
+        ExitCode::pending,
+        "the database has no schema outbox; this program needs version " + needed,
+        "check that it is the right database, then run outboxd migrate up and start again"};
+  }
+  const std::string found = "the schema is at version " + std::to_string(schema->version);
+  if (schema->version < oldest) {
+    return Error{ExitCode::pending, found + ", this program needs " + needed,
+                 "run outboxd migrate up with this program, then start again"};
+  }
+  if (schema->version > built_for && schema->min_reader > built_for) {
+    return Error{ExitCode::schema_newer,
+                 found + " and asks for a program built for " + std::to_string(schema->min_reader) +
+                     " or later; this one was built for " + std::to_string(built_for),
+                 "do not restart it: deploy the newer program, or roll the schema back with "
+                 "outboxd migrate down --to " +
+                     std::to_string(built_for)};
+  }
+  return std::nullopt;
+}
+
+}  // namespace outbox::store
