@@ -90,8 +90,8 @@ Row read(const PqxxRow& row, const std::string& queue) {
 std::string Cursor::run_at_array(From from) const {
   std::string out{"{"};
   for (const auto& place : places_) {
-    out += (out.size() > 1 ? "," : "") +
-           (place && from == From::cursor ? std::to_string(place->run_at_us) : "NULL");
+    if (out.size() > 1) out += ',';
+    out += place && from == From::cursor ? std::to_string(place->run_at_us) : "NULL";
   }
   return out += '}';
 }
@@ -99,8 +99,8 @@ std::string Cursor::run_at_array(From from) const {
 std::string Cursor::id_array(From from) const {
   std::string out{"{"};
   for (const auto& place : places_) {
-    out +=
-        (out.size() > 1 ? "," : "") + std::to_string(place && from == From::cursor ? place->id : 0);
+    if (out.size() > 1) out += ',';
+    out += std::to_string(place && from == From::cursor ? place->id : 0);
   }
   return out += '}';
 }

@@ -52,7 +52,7 @@ std::string as_json(const NewJob& job) {
     return nlohmann::json(text).dump();
   };
   const auto interval = [](std::chrono::milliseconds duration) {
-    return "\"" + std::to_string(duration.count()) + " milliseconds\"";
+    return '"' + std::to_string(duration.count()) + " milliseconds\"";
   };
   std::string out = "{\"kind\":" + quoted(job.kind, "kind") +
                     ",\"payload\":" + checked_json(job.payload, "payload") +

@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# Runs every block of README.md, in order, as a reader would: sh, sql, yaml, js; compares the C++ one with the example that is built.
+# Needs OUTBOXD (the program), OUTBOX_TEST_PG (superuser URL of a throw-away cluster), OUTBOX_SOURCE_DIR.
+set -euo pipefail
+
+work=$(mktemp -d)
+database=readme_$$
+processor=
+cleanup() {
+  [[ -z $processor ]] || kill -9 "$processor" 2>/dev/null || true
+  psql -qX "$OUTBOX_TEST_PG" -c "DROP DATABASE IF EXISTS $database WITH (FORCE)" || true
+  rm -rf "$work"
+}
+trap cleanup EXIT
+fail() {
+  echo "readme: $*" >&2
+  [[ ! -s $work/run.log ]] || tail -20 "$work/run.log" >&2
+  exit 1
+}
+
+psql -qX "$OUTBOX_TEST_PG" -c "CREATE DATABASE $database"
+# The same URL with another database: postgresql://…/name?… or postgresql:///name?…
+url=$(sed -E "s#^(postgresql://[^/]*/)[^?]*#\1$database#" <<<"$OUTBOX_TEST_PG")
+export OUTBOX_URL=$url PATH="${OUTBOXD%/*}:$PATH" NODE_PATH=${NODE_PATH:-/usr/share/nodejs}
+
+start_processor() {
+  (cd "$work" && exec outboxd run --config outboxd.yaml) >"$work/run.log" 2>&1 &
+  processor=$!
+  for _ in $(seq 200); do
+    kill -0 "$processor" 2>/dev/null || fail "the processor ended at once"
+    [[ $(psql -qXAt "$url" -c 'SELECT count(*) FROM outbox.processors') == 1 ]] && return
+    sleep 0.05
+  done
+  fail "the processor did not register"
+}
+
+run_line() {
+  local line=$1
+  case $line in
+    '') ;;
+    scripts/quickstart | scripts/test) [[ -x $OUTBOX_SOURCE_DIR/$line ]] || fail "$line cannot be run" ;; # tests of their own
+    'export OUTBOX_URL='*) ;;
+    'outboxd run '*) start_processor ;;
+    *)
+      echo "readme: $line"
+      (cd "$work" && eval "$line") >"$work/out" 2>&1 </dev/null || {
+        cat "$work/out" >&2
+        fail "'$line' failed"
+      }
+      ;;
+  esac
+}
+
+run_block() {
+  local language=$1 file=$2 line
+  case $language in
+    sh)
+      while IFS= read -r line <&3; do run_line "$(sed -E 's/[[:space:]]+#.*//' <<<"$line")"; done 3<"$file"
+      ;;
+    sql) psql -qX -v ON_ERROR_STOP=1 "$url" -f "$file" >/dev/null || fail "the SQL block $file failed" ;;
+    yaml) sed "s#postgresql:///app#$url#" "$file" >"$work/outboxd.yaml" ;;
+    js) node "$file" >"$work/out" 2>&1 || { cat "$work/out" >&2; fail "the Node block failed"; }
+      grep -q '^job [0-9]*, new: true$' "$work/out" || fail "the Node block printed: $(cat "$work/out")" ;;
+    cpp) tail -n +2 "$OUTBOX_SOURCE_DIR/tests/examples/welcome.cpp" | diff - "$file" || fail "the C++ block is not tests/examples/welcome.cpp" ;;
+    *) fail "a block of language '$language' that nothing runs" ;;
+  esac
+}
+
+awk -v dir="$work" '
+  /^```./ && !inside { inside = 1; n++; file = sprintf("%s/block%02d.%s", dir, n, substr($0, 4)); next }
+  /^```/ { inside = 0; close(file); next }
+  inside { print > file }' "$OUTBOX_SOURCE_DIR/README.md"
+blocks=("$work"/block*)
+((${#blocks[@]} >= 8)) || fail "found only ${#blocks[@]} blocks"
+for block in "${blocks[@]}"; do
+  run_block "${block##*.}" "$block"
+done
+
+# Two jobs from SQL, one from Node, one from the command line.
+for _ in $(seq 200); do
+  [[ $(psql -qXAt "$url" -c 'SELECT count(*) FROM ledger.entries') == 4 ]] && break
+  sleep 0.05
+done
+result=$(psql -qXAt "$url" -c 'SELECT sum(delta), count(*) FROM ledger.entries' -c 'SELECT count(*) FROM outbox.jobs' | paste -sd' ')
+[[ $result == "66|4 0" ]] || fail "sum and count of the entries, jobs left: $result, expected 66|4 0"
+kill -TERM "$processor"
+status=0
+wait "$processor" || status=$?
+processor=
+((status == 0)) || fail "SIGTERM ended the processor with $status"
+echo "readme: all ${#blocks[@]} blocks ran"
