@@ -7,10 +7,10 @@
 namespace outbox::core {
 
 enum class Fault {
-  outage,  ///< The server is away, restarting, read-only or full: wait and reconnect; no attempt is
-           ///< burned.
+  outage,  ///< The server is away, restarting, read-only or full, or the session has lost its
+           ///< prepared statements: wait and reconnect; no attempt is burned.
   in_doubt,  ///< The connection was lost during COMMIT: look at the row before doing anything.
-  conflict,  ///< Serialization failure, deadlock, changed plan: roll back and run again at once.
+  conflict,  ///< Serialization failure or deadlock: roll back and run again at once.
   busy,      ///< A lock was not to be had in time: run again later.
   canceled,  ///< statement_timeout, or somebody cancelled the statement.
   rejected,  ///< The statement itself is wrong for the data: running it again changes nothing.

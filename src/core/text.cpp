@@ -36,14 +36,16 @@ std::size_t sequence_length(std::string_view bytes) {
 template <class Map>
 std::string rewrite(std::string_view bytes, std::size_t most, Map&& map) {
   std::string out;
+  std::size_t cut_at = 0;  // the longest prefix that leaves room for kCut
   while (!bytes.empty()) {
     const std::size_t length = sequence_length(bytes);
     const std::string_view piece = length == 0 ? kReplacement : map(bytes.substr(0, length));
-    if (out.size() + piece.size() + (bytes.size() > (length == 0 ? 1 : length) ? kCut.size() : 0) >
-        most) {
-      return out.size() + kCut.size() <= most ? out.append(kCut) : out;
+    if (out.size() + piece.size() > most) {
+      out.resize(cut_at);
+      return most < kCut.size() ? out : out.append(kCut);
     }
     out += piece;
+    if (out.size() + kCut.size() <= most) cut_at = out.size();
     bytes.remove_prefix(length == 0 ? 1 : length);
   }
   return out;

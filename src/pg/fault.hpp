@@ -7,8 +7,9 @@
 
 namespace outbox::pg {
 
-/// What a SQLSTATE means for the caller. An unknown or empty one is `rejected`.
-[[nodiscard]] core::Fault classify(std::string_view sqlstate);
+/// What an error means for the caller; the text decides only where one SQLSTATE means two things.
+/// An unknown or empty SQLSTATE is `rejected`.
+[[nodiscard]] core::Fault classify(std::string_view sqlstate, std::string_view message);
 
 /// Call inside a catch block: rethrows what is being handled as core::DbError when libpqxx threw
 /// it, else as it is.

@@ -1,8 +1,12 @@
 // Connecting, and the settings that every session of outboxd has.
 #include "pg/session.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cctype>
+#include <vector>
+
+#include "core/conninfo.hpp"
 
 namespace outbox::pg {
 
@@ -58,11 +62,14 @@ pqxx::connection connect(const ConnectSpec& spec) {
 
 std::string with_parameters(const std::string& url,
                             const std::map<std::string, std::string>& parameters) {
-  const bool is_url = url.starts_with("postgresql://") || url.starts_with("postgres://");
+  const bool is_url = core::is_database_url(url);
+  const auto parts = core::parse_conninfo(url).value_or(std::vector<core::ConninfoPart>{});
   std::string out = url;
   bool has_query = is_url && url.find('?') != std::string::npos;
   for (const auto& [key, value] : parameters) {
-    if (url.find(key + "=") != std::string::npos) continue;
+    const bool given = std::any_of(parts.begin(), parts.end(),
+                                   [&](const auto& part) { return part.key == key; });
+    if (given) continue;
     if (is_url) {
       out += has_query ? '&' : '?';
       has_query = true;

@@ -9,33 +9,44 @@ namespace outbox::store {
 
 namespace {
 
-// The longest signature that exists wins; the name is parsed by the server, so that it is quoted
-// right.
+// The longest signature that exists wins; the name is parsed by the server. The answer is qualified,
+// so that a search_path that some handler changed does not decide what runs.
 constexpr pg::Statement kResolve{"resolve_function", R"(/* outbox:resolve_function */
-SELECT format('SELECT %s(%s)', p.oid::regproc, s.arguments)
+SELECT format('SELECT %I.%I(%s)', n.nspname, p.proname, s.arguments)
   FROM (VALUES (4, '(jsonb,bigint,integer,jsonb)', '$1, $2, $3, $4'), (3, '(jsonb,bigint,integer)', '$1, $2, $3'),
                (2, '(jsonb,bigint)', '$1, $2'), (1, '(jsonb)', '$1')) AS s (n, signature, arguments)
   JOIN pg_proc p ON p.oid = to_regprocedure($1 || s.signature)
+  JOIN pg_namespace n ON n.oid = p.pronamespace
  ORDER BY s.n DESC LIMIT 1)"};
 
 constexpr pg::Statement kRole{"may_use_role", R"(/* outbox:may_use_role */
 SELECT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = $1 AND pg_has_role(current_user, r.oid, 'MEMBER')))"};
 
+/// A name that is no name ("a b", "a.b.c.d") makes the server raise; to the caller it does not exist.
 std::optional<std::string> resolve(pg::Session& session, const std::string& function) {
-  const auto result = session.run(kResolve, function);
-  if (pg::count(result) == 0) return std::nullopt;
-  return pg::text(result[0][0]);
+  try {
+    const auto result = session.run(kResolve, function);
+    if (pg::count(result) == 0) return std::nullopt;
+    return pg::text(result[0][0]);
+  } catch (const core::DbError& e) {
+    if (e.fault() != core::Fault::rejected) throw;
+    return std::nullopt;
+  }
 }
 
-/// Error text of preparing `statement`, or nothing. PREPARE allows one statement only, and checks
-/// names and types.
+/// Error text of preparing `statement`, or nothing. The parameters' protocol takes one command only:
+/// without it, what stands behind a semicolon would be executed.
 std::string prepare_error(pg::Session& session, const std::string& statement) {
   try {
-    session.run_script("PREPARE outboxd_check (jsonb, bigint, integer, jsonb) AS " + statement);
-    session.run_script("DEALLOCATE outboxd_check");
+    session.transact([&](pqxx::work& tx) {
+      const std::string prepare =
+          "PREPARE outboxd_check (jsonb, bigint, integer, jsonb) AS " + statement;
+      pg::exec_params(tx, prepare.c_str());
+      tx.exec("DEALLOCATE outboxd_check");
+    });
     return {};
   } catch (const core::DbError& e) {
-    if (e.session_lost()) throw;
+    if (e.fault() != core::Fault::rejected) throw;  // it was not judged: a lock or an outage
     return e.what();
   }
 }

@@ -2,6 +2,8 @@
 // processors at once do no harm.
 #include "store/retention.hpp"
 
+#include <algorithm>
+
 #include "pg/array.hpp"
 #include "pg/session.hpp"
 
@@ -81,16 +83,26 @@ void save_queues(Database& database, const std::map<std::string, core::QueueOpti
 
 std::vector<int> truncate_history(Database& database) {
   auto& session = database.session();
-  std::vector<int> slots;
-  for (const auto& row : session.run(kExpiredSlots)) slots.push_back(row[0].as<int>());
-  for (const int slot : slots) {
+  const auto read = [](const pqxx::result& result) {
+    std::vector<int> slots;
+    for (const auto& row : result) slots.push_back(row[0].as<int>());
+    return slots;
+  };
+  std::vector<int> truncated;
+  for (const int slot : read(session.run(kExpiredSlots))) {
     // The number comes from the query above: 0 to 31, nothing to quote.
     const std::string name =
         "outbox.finished_jobs_" + std::string{slot < 10 ? "0" : ""} + std::to_string(slot);
-    session.transact(
-        [&](pqxx::work& tx) { tx.exec("SET LOCAL lock_timeout = '1s'; TRUNCATE " + name); });
+    session.transact([&](pqxx::work& tx) {
+      tx.exec("SET LOCAL lock_timeout = '1s'; LOCK TABLE " + name + " IN ACCESS EXCLUSIVE MODE");
+      // Again under the lock: at midnight the slot furthest in the past becomes today's.
+      const auto still = read(session.call(tx, kExpiredSlots));
+      if (std::find(still.begin(), still.end(), slot) == still.end()) return;
+      tx.exec("TRUNCATE " + name);
+      truncated.push_back(slot);
+    });
   }
-  return slots;
+  return truncated;
 }
 
 std::vector<HistoryDay> expired_days(Database& database) {

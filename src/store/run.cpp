@@ -68,6 +68,12 @@ std::string claim_mark(const Claimed& claimed) {
   return std::to_string(claimed.job.id) + ":" + std::to_string(claimed.claim_token);
 }
 
+RanUndone ended_by_handler() {
+  return {Retry{"the handler ended the transaction it was given: what it wrote is committed, the "
+                "job is not finished; hint: leave COMMIT and ROLLBACK to outboxd"},
+          "error", "2D000"};
+}
+
 void finish(pg::Session& session, pqxx::transaction_base& tx, const RunRequest& request,
             const Claimed& claimed) {
   const auto id = claimed.job.id;
@@ -78,12 +84,7 @@ void finish(pg::Session& session, pqxx::transaction_base& tx, const RunRequest& 
   if (pg::count(session.call(tx, kFinishMoved, id, claimed.claim_token, request.processor, mark,
                              request.history)) > 0)
     return;
-  if (!session.call(tx, kOwnTransaction, mark)[0][0].as<bool>()) {
-    throw Undo{RanUndone{Retry{"the handler ended the transaction it was given: what it wrote is "
-                               "committed, the job is not finished; "
-                               "hint: leave COMMIT and ROLLBACK to outboxd"},
-                         "error", "2D000"}};
-  }
+  if (!session.call(tx, kOwnTransaction, mark)[0][0].as<bool>()) throw Undo{ended_by_handler()};
   throw Undo{RanStale{}};
 }
 
@@ -96,6 +97,8 @@ Ran explain(Stage stage) {
   } catch (const DbError& e) {
     const bool ours = stage == Stage::enter;
     if (e.session_lost() || e.fault() == Fault::conflict || ours) throw;
+    // libpqxx refuses to go on with a transaction that was ended through it.
+    if (e.fault() == Fault::bug && stage != Stage::handler) return ended_by_handler();
     if (e.fault() == Fault::canceled) return RanUndone{Retry{e.what()}, "timeout", e.sqlstate()};
     if (e.sqlstate() == "25P02") {
       return RanUndone{Retry{"the handler went on after an SQL error that it caught: its "
@@ -172,7 +175,9 @@ Ran run(Database& database, const RunRequest& request, const Claimed& claimed,
                                          job.attempt, job.headers);
         if (result[0][0].is_null()) return;
         auto undone = from_guard(pg::text(result[0][0]));
-        const auto fault = pg::classify(undone.sqlstate);
+        const auto fault = undone.sqlstate.empty()
+                               ? Fault::rejected
+                               : pg::classify(undone.sqlstate, std::get<Retry>(undone.outcome).why);
         if (fault == Fault::conflict || fault == Fault::outage)
           throw DbError{fault, undone.sqlstate, std::get<Retry>(undone.outcome).why};
         throw Undo{std::move(undone)};

@@ -1,0 +1,66 @@
+// SQL of showing one job.
+#include "store/jobs_show.hpp"
+
+#include <algorithm>
+
+#include "pg/session.hpp"
+#include "store/job_row.hpp"
+
+namespace outbox::store {
+
+namespace {
+
+// Index: jobs_pkey, dead_jobs_pkey, and the BRIN index on finished_jobs.id in each of the 32 slots.
+// No locks. Form: the view gives the state in its one word; the tables are asked again for what the
+// view leaves out.
+constexpr pg::Statement kShow{
+    "jobs_show",
+    "/* outbox:jobs_show */ SELECT " OUTBOX_SUMMARY_COLUMNS
+    ", x.payload, x.headers, " OUTBOX_MOMENT("x.expires_at") ", x.reason, x.suspect,"
+    " (SELECT p.name FROM outbox.processors p WHERE p.id = s.claimed_by),"
+    " (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+    " FROM outbox.job_states s CROSS JOIN LATERAL ("
+    "SELECT j.payload, j.headers, j.expires_at, NULL::text AS reason, j.suspect FROM outbox.jobs j WHERE j.id = $1::bigint"
+    " UNION ALL SELECT d.payload, d.headers, d.expires_at, d.reason, false FROM outbox.dead_jobs d WHERE d.id = $1::bigint"
+    " UNION ALL SELECT f.payload, f.headers, NULL, NULL, false FROM outbox.finished_jobs f WHERE f.id = $1::bigint"
+    ") x WHERE s.id = $1::bigint LIMIT 1"};
+
+// Index: job_failures_job_id_idx, backwards, so that a job with endless failures costs no more than
+// what is shown. No locks.
+constexpr pg::Statement kFailures{
+    "jobs_show_failures",
+    "/* outbox:jobs_show_failures */ SELECT " OUTBOX_MOMENT("f.failed_at")
+    ", f.processor_id, f.attempt, f.reason, f.sqlstate, f.error FROM outbox.job_failures f"
+    " WHERE f.job_id = $1::bigint ORDER BY f.failed_at DESC LIMIT $2::int"};
+
+}  // namespace
+
+std::optional<JobDetail> jobs_show(Database& database, std::int64_t id) {
+  const auto rows = database.session().run(kShow, id);
+  if (rows.empty()) return std::nullopt;
+  const auto& row = rows[0];
+  JobDetail detail;
+  detail.job = read_summary(row);
+  constexpr int kFirst = kSummaryColumns;
+  detail.payload = pg::text(row[kFirst]);
+  detail.headers = pg::text(row[kFirst + 1]);
+  detail.expires_at = to_moment(pg::maybe<std::int64_t>(row[kFirst + 2]));
+  detail.dead_reason = pg::text(row[kFirst + 3]);
+  detail.suspect = row[kFirst + 4].as<bool>();
+  detail.processor_name = pg::text(row[kFirst + 5]);
+  detail.now = Moment{std::chrono::microseconds{row[kFirst + 6].as<std::int64_t>()}};
+  for (const auto& failed : database.session().run(kFailures, id, kFailuresShown)) {
+    JobFailure failure;
+    failure.failed_at = Moment{std::chrono::microseconds{failed[0].as<std::int64_t>()}};
+    failure.processor = failed[1].as<int>();
+    failure.attempt = failed[2].as<int>();
+    failure.reason = pg::text(failed[3]);
+    failure.sqlstate = pg::text(failed[4]);
+    failure.error = pg::text(failed[5]);
+    detail.failures.push_back(std::move(failure));
+  }
+  std::reverse(detail.failures.begin(), detail.failures.end());
+  return detail;
+}
+
+}  // namespace outbox::store

@@ -1,0 +1,133 @@
+// SQL of counting, pausing and resuming queues.
+#include "store/queues.hpp"
+
+#include "pg/session.hpp"
+
+namespace outbox::store {
+
+namespace {
+
+// Index: jobs_claim_idx for everything: the recursive part hops from queue to queue (a loose scan),
+// then each queue and priority has one tight range for what is due and one for what is not, both
+// cut at $1. claimed_by is in no index, so the rows themselves are read: at most 8 * $1 for each
+// queue. Claimed jobs stand at the head of what is due, so the cut does not lose them. No locks.
+// Form: statement_timestamp() is stable, so it can be an index condition.
+constexpr pg::Statement kStatuses{
+    "queue_statuses",
+    R"(/* outbox:queue_statuses */
+WITH RECURSIVE live (name) AS (
+  (SELECT j.queue FROM outbox.jobs j ORDER BY j.queue LIMIT 1)
+  UNION ALL
+  SELECT (SELECT j.queue FROM outbox.jobs j WHERE j.queue > live.name ORDER BY j.queue LIMIT 1)
+    FROM live WHERE live.name IS NOT NULL),
+names AS (
+  SELECT q.name FROM outbox.queues q
+  UNION
+  SELECT l.name FROM (SELECT name FROM live WHERE name IS NOT NULL LIMIT $2::int) l)
+SELECT n.name, )" OUTBOX_MOMENT(
+        "q.paused_at") R"(, due.waiting, due.claimed, due.stranded, future.scheduled, future.retrying,
+       greatest(due.most, future.most) >= $1::int,
+       CASE WHEN due.oldest IS NULL THEN 0
+            ELSE extract(epoch FROM statement_timestamp() - greatest(due.oldest, '0001-01-01 00:00+00')) END::float8
+  FROM names n
+  LEFT JOIN outbox.queues q ON q.name = n.name
+  CROSS JOIN LATERAL (
+    SELECT coalesce(sum(w.waiting), 0)::bigint AS waiting, coalesce(sum(w.claimed), 0)::bigint AS claimed,
+           coalesce(sum(w.stranded), 0)::bigint AS stranded, coalesce(max(w.seen), 0) AS most, min(w.oldest) AS oldest
+      FROM unnest('{0,1,2,3}'::smallint[]) AS p (priority), LATERAL (
+        SELECT count(*) FILTER (WHERE d.claimed_by IS NULL) AS waiting,
+               count(*) FILTER (WHERE d.claimed_by IS NOT NULL AND r.id IS NOT NULL AND r.dead_at IS NULL) AS claimed,
+               count(*) FILTER (WHERE d.claimed_by IS NOT NULL AND (r.id IS NULL OR r.dead_at IS NOT NULL)) AS stranded,
+               count(*) AS seen, min(d.run_at) FILTER (WHERE d.claimed_by IS NULL) AS oldest
+          FROM (SELECT j.claimed_by, j.run_at FROM outbox.jobs j
+                 WHERE j.queue = n.name AND j.priority = p.priority AND j.run_at <= statement_timestamp()
+                 ORDER BY j.run_at, j.id LIMIT $1::int) d
+          LEFT JOIN outbox.processors r ON r.id = d.claimed_by) w) due
+  CROSS JOIN LATERAL (
+    SELECT coalesce(sum(w.scheduled), 0)::bigint AS scheduled, coalesce(sum(w.retrying), 0)::bigint AS retrying,
+           coalesce(max(w.scheduled + w.retrying), 0) AS most
+      FROM unnest('{0,1,2,3}'::smallint[]) AS p (priority), LATERAL (
+        SELECT count(*) FILTER (WHERE d.attempt = 0 AND d.last_error IS NULL) AS scheduled,
+               count(*) FILTER (WHERE d.attempt > 0 OR d.last_error IS NOT NULL) AS retrying
+          FROM (SELECT j.attempt, j.last_error FROM outbox.jobs j
+                 WHERE j.queue = n.name AND j.priority = p.priority AND j.run_at > statement_timestamp()
+                 ORDER BY j.run_at, j.id LIMIT $1::int) d) w) future
+ ORDER BY n.name)"};
+
+// Index: queues_pkey and, for `known`, jobs_claim_idx. Locks: the row. An existing pause keeps its
+// moment. The common table sees the state before the upsert.
+constexpr pg::Statement kPause{"queue_pause",
+                               R"(/* outbox:queue_pause */
+WITH before AS MATERIALIZED (
+  SELECT EXISTS (SELECT FROM outbox.queues q WHERE q.name = $1) OR EXISTS (SELECT FROM outbox.jobs j WHERE j.queue = $1) AS known,
+         EXISTS (SELECT FROM outbox.queues q WHERE q.name = $1 AND q.paused_at IS NOT NULL) AS paused),
+up AS (
+  INSERT INTO outbox.queues AS q (name, paused_at) VALUES ($1, clock_timestamp())
+  ON CONFLICT (name) DO UPDATE SET paused_at = coalesce(q.paused_at, excluded.paused_at), updated_at = clock_timestamp()
+  RETURNING q.paused_at)
+SELECT )" OUTBOX_MOMENT("up.paused_at") R"(, before.paused, before.known FROM up, before)"};
+
+// Index: queues_pkey. Locks: the row.
+constexpr pg::Statement kResume{"queue_resume", R"(/* outbox:queue_resume */
+UPDATE outbox.queues q SET paused_at = NULL, updated_at = clock_timestamp() WHERE q.name = $1 AND q.paused_at IS NOT NULL)"};
+
+constexpr pg::Statement kResumeWake{"queue_resume_wake", "SELECT outbox.wake()"};
+
+// Index: queues_pkey, jobs_claim_idx; one row each. No locks.
+constexpr pg::Statement kKnown{"queue_known", R"(/* outbox:queue_known */
+SELECT EXISTS (SELECT FROM outbox.queues q WHERE q.name = $1) OR EXISTS (SELECT FROM outbox.jobs j WHERE j.queue = $1))"};
+
+}  // namespace
+
+std::vector<QueueStatus> queue_statuses(Database& database, int cap) {
+  std::vector<QueueStatus> statuses;
+  for (const auto& row : database.session().run(kStatuses, cap, kQueuesMost)) {
+    QueueStatus status;
+    status.name = pg::text(row[0]);
+    status.paused_at = to_moment(pg::maybe<std::int64_t>(row[1]));
+    status.waiting = row[2].as<std::int64_t>();
+    status.claimed = row[3].as<std::int64_t>();
+    status.stranded = row[4].as<std::int64_t>();
+    status.scheduled = row[5].as<std::int64_t>();
+    status.retrying = row[6].as<std::int64_t>();
+    status.capped = row[7].as<bool>();
+    status.oldest_wait_seconds = row[8].as<double>();
+    statuses.push_back(std::move(status));
+  }
+  return statuses;
+}
+
+std::vector<observe::QueueDepth> queue_depths(Database& database) {
+  std::vector<observe::QueueDepth> depths;
+  for (const auto& status : queue_statuses(database, kCapForMetrics)) {
+    depths.push_back({.queue = status.name,
+                      .waiting = status.waiting,
+                      .scheduled = status.scheduled + status.retrying,
+                      .claimed = status.claimed + status.stranded,
+                      .oldest_wait_seconds = status.oldest_wait_seconds,
+                      .paused = status.paused_at.has_value()});
+  }
+  return depths;
+}
+
+Paused queue_pause(Database& database, const std::string& name) {
+  const auto rows = database.session().run(kPause, name);
+  const auto& row = rows[0];
+  return {.since = Moment{std::chrono::microseconds{row[0].as<std::int64_t>()}},
+          .was_paused = row[1].as<bool>(),
+          .known = row[2].as<bool>()};
+}
+
+ResumeEnd queue_resume(Database& database, const std::string& name) {
+  pg::Session& session = database.session();
+  return session.transact([&](pqxx::transaction_base& tx) {
+    if (pg::affected(session.call(tx, kResume, name)) > 0) {
+      session.call(tx, kResumeWake);
+      return ResumeEnd::resumed;
+    }
+    const auto known = session.call(tx, kKnown, name);
+    return known[0][0].as<bool>() ? ResumeEnd::not_paused : ResumeEnd::not_found;
+  });
+}
+
+}  // namespace outbox::store
