@@ -21,7 +21,19 @@ fail() {
 psql -qX "$OUTBOX_TEST_PG" -c "CREATE DATABASE $database"
 # The same URL with another database: postgresql://…/name?… or postgresql:///name?…
 url=$(sed -E "s#^(postgresql://[^/]*/)[^?]*#\1$database#" <<<"$OUTBOX_TEST_PG")
-export OUTBOX_URL=$url PATH="${OUTBOXD%/*}:$PATH" NODE_PATH=${NODE_PATH:-/usr/share/nodejs}
+export OUTBOX_URL=$url PATH="${OUTBOXD%/*}:$PATH"
+
+# The client that the Node block requires: Debian's node-pg, else from the npm registry, once for a build directory.
+find_node_client() {
+  export NODE_PATH=/usr/share/nodejs
+  ! node -e "require('pg')" 2>/dev/null || return 0
+  local modules=$OUTBOX_BUILD_DIR/node
+  mkdir -p "$modules"
+  [[ -d $modules/node_modules/pg ]] ||
+    npm install --prefix "$modules" --no-audit --no-fund --loglevel=error pg@8 >"$work/out" 2>&1 ||
+    { cat "$work/out" >&2; fail "neither node-pg (Debian) nor npm's pg can be had"; }
+  export NODE_PATH=$modules/node_modules
+}
 
 start_processor() {
   (cd "$work" && exec outboxd run --config outboxd.yaml) >"$work/run.log" 2>&1 &
@@ -52,14 +64,18 @@ run_line() {
 }
 
 run_block() {
-  local language=$1 file=$2 line
+  local language=$1 file=$2 line text
   case $language in
     sh)
       while IFS= read -r line <&3; do run_line "$(sed -E 's/[[:space:]]+#.*//' <<<"$line")"; done 3<"$file"
       ;;
     sql) psql -qX -v ON_ERROR_STOP=1 "$url" -f "$file" >/dev/null || fail "the SQL block $file failed" ;;
-    yaml) sed "s#postgresql:///app#$url#" "$file" >"$work/outboxd.yaml" ;;
-    js) node "$file" >"$work/out" 2>&1 || { cat "$work/out" >&2; fail "the Node block failed"; }
+    yaml)
+      text=$(<"$file")
+      printf '%s\n' "${text//postgresql:\/\/\/app/"$url"}" >"$work/outboxd.yaml"
+      ;;
+    js) find_node_client
+      node "$file" >"$work/out" 2>&1 || { cat "$work/out" >&2; fail "the Node block failed"; }
       grep -q '^job [0-9]*, new: true$' "$work/out" || fail "the Node block printed: $(cat "$work/out")" ;;
     cpp) tail -n +2 "$OUTBOX_SOURCE_DIR/tests/examples/welcome.cpp" | diff - "$file" || fail "the C++ block is not tests/examples/welcome.cpp" ;;
     *) fail "a block of language '$language' that nothing runs" ;;
