@@ -18,7 +18,7 @@
 #include <outbox/outcome.hpp>
 
 namespace pqxx {
-class transaction_base;
+class dbtransaction;
 }
 
 namespace outbox {
@@ -27,7 +27,7 @@ namespace outbox {
 /// until the handler returns.
 class Context {
  public:
-  Context(const Job& job, pqxx::transaction_base& tx, std::stop_token stop)
+  Context(const Job& job, pqxx::dbtransaction& tx, std::stop_token stop)
       : job_{job}, tx_{tx}, stop_{std::move(stop)} {}
 
   [[nodiscard]] const Job& job() const { return job_; }
@@ -35,7 +35,7 @@ class Context {
   /// The job's own transaction (READ COMMITTED). What is written through it commits together with
   /// the job's completion, exactly once. Leave COMMIT and ROLLBACK to outboxd; use a
   /// pqxx::subtransaction to survive an SQL error.
-  [[nodiscard]] pqxx::transaction_base& tx() { return tx_; }
+  [[nodiscard]] pqxx::dbtransaction& tx() { return tx_; }
 
   /// Requested when the kind's timeout is over or the processor is stopping. A handler that takes
   /// long looks at it now and then.
@@ -50,7 +50,7 @@ class Context {
 
  private:
   const Job& job_;
-  pqxx::transaction_base& tx_;
+  pqxx::dbtransaction& tx_;
   std::stop_token stop_;
 };
 

@@ -1,14 +1,13 @@
 // Routes and limits of the HTTP endpoint.
 #include "cli/admin_server.hpp"
 
-#include <netdb.h>
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <array>
 #include <cctype>
 #include <cerrno>
-#include <cstring>
+#include <netdb.h>
+#include <sys/socket.h>
+#include <system_error>
 #include <thread>
 
 #include <httplib.h>
@@ -38,10 +37,13 @@ constexpr int kUnavailable = 503;
 
 void reply(Response& response, int status, const Json& json) {
   response.status = status;
-  response.set_content(json.dump(2, ' ', false, Json::error_handler_t::replace) + '\n', "application/json");
+  response.set_content(json.dump(2, ' ', false, Json::error_handler_t::replace) + '\n',
+                       "application/json");
 }
 
-bool is_loopback(const std::string& host) { return host == "localhost" || host == "::1" || host.starts_with("127."); }
+bool is_loopback(const std::string& host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
 
 /// The name in a Host header, lower-case, without its port and without brackets.
 std::string host_name(std::string host) {
@@ -51,7 +53,8 @@ std::string host_name(std::string host) {
   } else {
     host = host.substr(0, host.find(':'));
   }
-  std::transform(host.begin(), host.end(), host.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(host.begin(), host.end(), host.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return host;
 }
 
@@ -99,8 +102,10 @@ void AdminServer::Impl::configure() {
   server.set_write_timeout(kTimeoutSeconds);
   server.set_keep_alive_max_count(kRequestsPerConnection);
   server.set_keep_alive_timeout(1);  // also the longest that an idle client can hold up the end
-  server.set_default_headers({{"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}});
-  // httplib would set SO_REUSEPORT, and a second outboxd would silently share the port with the first.
+  server.set_default_headers(
+      {{"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}});
+  // httplib would set SO_REUSEPORT, and a second outboxd would silently share the port with the
+  // first.
   server.set_socket_options([](socket_t socket) {
     const int yes = 1;
     ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
@@ -118,13 +123,16 @@ void AdminServer::Impl::get(const char* path, std::function<void(Response&)> ans
     if (is_for_us(request)) {
       answer(response);
     } else {
-      reply(response, kMisdirected, {{"error", "the Host header names another host: expected localhost or " + host}});
+      reply(response, kMisdirected,
+            {{"error", "the Host header names another host: expected localhost or " + host}});
     }
   });
 }
 
 void AdminServer::Impl::add_routes() {
-  get("/health", [](Response& response) { reply(response, 200, {{"status", "up"}, {"version", std::string{kVersion}}}); });
+  get("/health", [](Response& response) {
+    reply(response, 200, {{"status", "up"}, {"version", std::string{kVersion}}});
+  });
   get("/ready", [this](Response& response) {
     const engine::Health now = health();
     reply(response, now.ready ? 200 : kUnavailable,
@@ -139,14 +147,20 @@ void AdminServer::Impl::add_routes() {
   get("/metrics", [this](Response& response) {
     response.set_content(events.metrics_text(), "text/plain; version=0.0.4; charset=utf-8");
   });
-  // As routes, and not before routing, so that a body is read and cannot be taken for the next request.
+  // As routes, and not before routing, so that a body is read and cannot be taken for the next
+  // request.
   const auto refuse = [](const Request&, Response& response) {
     response.set_header("Allow", "GET, HEAD");
     reply(response, kMethodNotAllowed, {{"error", "only GET is answered"}});
   };
-  server.Post(".*", refuse).Put(".*", refuse).Patch(".*", refuse).Delete(".*", refuse).Options(".*", refuse);
+  server.Post(".*", refuse)
+      .Put(".*", refuse)
+      .Patch(".*", refuse)
+      .Delete(".*", refuse)
+      .Options(".*", refuse);
   server.set_error_handler([](const Request&, Response& response) {
-    if (response.body.empty()) reply(response, response.status, {{"error", "expected GET /health, /ready or /metrics"}});
+    if (response.body.empty())
+      reply(response, response.status, {{"error", "expected GET /health, /ready or /metrics"}});
   });
   server.set_exception_handler([](const Request&, Response& response, const std::exception_ptr&) {
     reply(response, kInternalError, {{"error", "internal error"}});
@@ -157,19 +171,23 @@ void AdminServer::Impl::listen(int wanted) {
   std::string reason = unknown_host(host);
   if (reason.empty()) {
     errno = 0;
-    port = wanted == 0 ? server.bind_to_any_port(host) : (server.bind_to_port(host, wanted) ? wanted : -1);
+    port = wanted == 0 ? server.bind_to_any_port(host)
+                       : (server.bind_to_port(host, wanted) ? wanted : -1);
     if (port > 0) {
       thread = std::thread{[this] { server.listen_after_bind(); }};
       while (!server.is_running()) std::this_thread::sleep_for(std::chrono::milliseconds{1});
       return;
     }
-    reason = errno == 0 ? "unknown reason" : std::strerror(errno);
+    reason = errno == 0 ? "unknown reason" : std::generic_category().message(errno);
   }
-  throw core::Error{core::ExitCode::configuration, "cannot listen on " + address(host, wanted) + " for the admin endpoint: " + reason,
-                    "choose an address of this machine and a port that is free"};
+  throw core::Error{
+      core::ExitCode::configuration,
+      "cannot listen on " + address(host, wanted) + " for the admin endpoint: " + reason,
+      "choose an address of this machine and a port that is free"};
 }
 
-AdminServer::AdminServer(const std::string& host, int port, std::function<engine::Health()> health, observe::Events& events)
+AdminServer::AdminServer(const std::string& host, int port, std::function<engine::Health()> health,
+                         observe::Events& events)
     : impl_{std::make_unique<Impl>(host, std::move(health), events)} {
   impl_->configure();
   impl_->add_routes();

@@ -1,9 +1,8 @@
 // Options and output of the config commands.
 #include "cli/config.hpp"
 
-#include <cstdlib>
-
 #include "cli/output.hpp"
+#include "config/load.hpp"
 #include "config/print.hpp"
 #include "core/error.hpp"
 #include "core/text.hpp"
@@ -14,9 +13,11 @@ namespace {
 
 std::string file_given(const Target& target) {
   if (!target.config.empty()) return target.config;
-  const char* file = std::getenv("OUTBOX_CONFIG");
-  if (file != nullptr && *file != '\0') return file;
-  throw core::Error{core::ExitCode::usage, "no configuration file is named: expected --config FILE or the environment variable OUTBOX_CONFIG"};
+  const auto file = config::process_environment()("OUTBOX_CONFIG");
+  if (file && !file->empty()) return *file;
+  throw core::Error{core::ExitCode::usage,
+                    "no configuration file is named: expected --config FILE or the environment "
+                    "variable OUTBOX_CONFIG"};
 }
 
 CLI::App& add_command(CLI::App& config, const char* name, const char* description, Target& target) {
@@ -31,20 +32,22 @@ void add_config(CLI::App& app, const OnRun& on_run) {
   CLI::App& config = *app.add_subcommand("config", "Check and print the configuration");
   config.require_subcommand(1);
   const auto target = std::make_shared<Target>();
-  add_command(config, "check", "Tell everything that is wrong with it", *target).callback([target, on_run] {
-    on_run([target] {
-      const std::string file = file_given(*target);
-      (void)load_config(file);
-      print(core::printable(file, 1'024) + ": the configuration is right\n");
-      return core::ExitCode::ok;
-    });
-  });
-  add_command(config, "print", "The values in effect as YAML, passwords hidden", *target).callback([target, on_run] {
-    on_run([target] {
-      print(config::print(load_config(file_given(*target))));
-      return core::ExitCode::ok;
-    });
-  });
+  add_command(config, "check", "Tell everything that is wrong with it", *target)
+      .callback([target, on_run] {
+        on_run([target] {
+          const std::string file = file_given(*target);
+          (void)load_config(file);
+          print(core::printable(file, 1'024) + ": the configuration is right\n");
+          return core::ExitCode::ok;
+        });
+      });
+  add_command(config, "print", "The values in effect as YAML, passwords hidden", *target)
+      .callback([target, on_run] {
+        on_run([target] {
+          print(config::print(load_config(file_given(*target))));
+          return core::ExitCode::ok;
+        });
+      });
 }
 
 }  // namespace outbox::cli

@@ -14,7 +14,8 @@ constexpr std::size_t kPayloadShown = 4'096;
 constexpr std::size_t kErrorShown = 1'024;
 
 std::string tries(const JobSummary& job) {
-  return std::to_string(job.attempt) + '/' + (job.max_attempts ? std::to_string(*job.max_attempts) : "-");
+  return std::to_string(job.attempt) + '/' +
+         (job.max_attempts ? std::to_string(*job.max_attempts) : "-");
 }
 
 /// The moment that matters most for its state.
@@ -45,7 +46,8 @@ Json summary_json(const JobSummary& job) {
 class Lines {
  public:
   void add(const std::string& name, const std::string& value, std::size_t most = kErrorShown) {
-    text_ += name + std::string(name.size() < 14 ? 14 - name.size() : 1, ' ') + core::printable(value, most) + '\n';
+    text_ += name + std::string(name.size() < 14 ? 14 - name.size() : 1, ' ') +
+             core::printable(value, most) + '\n';
   }
   void add(const std::string& name, const std::optional<Moment>& moment, Moment now) {
     if (moment) add(name, when(*moment, now));
@@ -66,13 +68,14 @@ std::string failures_text(const store::JobDetail& detail) {
                {"ERROR", Table::Align::left, kErrorShown}}};
   for (const auto& failure : detail.failures) {
     table.add({when(failure.failed_at, detail.now), std::to_string(failure.attempt), failure.reason,
-               failure.sqlstate.empty() ? "-" : failure.sqlstate, std::to_string(failure.processor), failure.error});
+               failure.sqlstate.empty() ? "-" : failure.sqlstate, std::to_string(failure.processor),
+               failure.error});
   }
   return '\n' + table.text();
 }
 
-/// Puts raw JSON text where the document has `"name": null`. That byte sequence cannot be part of a string in it, where
-/// quotes are escaped, so the first one found is the member.
+/// Puts raw JSON text where the document has `"name": null`. That byte sequence cannot be part of a
+/// string in it, where quotes are escaped, so the first one found is the member.
 void put_raw(std::string& text, const std::string& name, const std::string& raw) {
   if (raw.empty()) return;
   const std::string member = '"' + name + "\": null";
@@ -93,8 +96,8 @@ std::string list_text(const store::JobPage& page) {
                {"WHEN", Table::Align::left, 63},
                {"ERROR", Table::Align::left, 100}}};
   for (const auto& job : page.jobs) {
-    table.add({std::to_string(job.id), job.state, job.queue, job.kind, std::to_string(job.priority), tries(job),
-               what_when(job, page.now), job.last_error});
+    table.add({std::to_string(job.id), job.state, job.queue, job.kind, std::to_string(job.priority),
+               tries(job), what_when(job, page.now), job.last_error});
   }
   std::string text = table.text();
   if (page.next > 0) text += "more: --after " + std::to_string(page.next) + '\n';
@@ -113,7 +116,10 @@ std::string detail_text(const store::JobDetail& detail) {
   const JobSummary& job = detail.job;
   Lines lines;
   lines.add("job", std::to_string(job.id));
-  lines.add("state", job.state + (detail.suspect ? ", suspect: its last claim ended with its processor; it runs alone" : ""));
+  lines.add("state",
+            job.state + (detail.suspect
+                             ? ", suspect: its last claim ended with its processor; it runs alone"
+                             : ""));
   lines.add("queue", job.queue);
   lines.add("kind", job.kind);
   lines.add("priority", std::to_string(job.priority));
@@ -125,10 +131,13 @@ std::string detail_text(const store::JobDetail& detail) {
   lines.add(job.state == "dead" ? "died" : "finished", job.ended_at, detail.now);
   lines.add("expires", detail.expires_at, detail.now);
   if (job.processor) {
-    lines.add("processor", std::to_string(*job.processor) + (detail.processor_name.empty() ? "" : " (" + detail.processor_name + ")"));
+    lines.add("processor",
+              std::to_string(*job.processor) +
+                  (detail.processor_name.empty() ? "" : " (" + detail.processor_name + ")"));
   }
   if (!job.unique_key.empty()) lines.add("unique key", job.unique_key);
-  if (!job.last_error.empty()) lines.add(job.state == "dead" ? "reason" : "last error", job.last_error);
+  if (!job.last_error.empty())
+    lines.add(job.state == "dead" ? "reason" : "last error", job.last_error);
   if (!detail.headers.empty()) lines.add("headers", detail.headers, kPayloadShown);
   lines.add("payload", detail.payload, kPayloadShown);
   if (detail.payload.size() > kPayloadShown) lines.add("", "(the whole payload: --json)");

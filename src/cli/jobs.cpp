@@ -26,7 +26,8 @@ std::int64_t parse_id(const std::string& text) {
   std::int64_t id = 0;
   const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), id);
   if (problem == std::errc{} && end == text.data() + text.size() && id > 0) return id;
-  throw Error{ExitCode::usage, "'" + text + "' is not a job id: expected a whole number from 1", "outboxd jobs list shows ids"};
+  throw Error{ExitCode::usage, "'" + text + "' is not a job id: expected a whole number from 1",
+              "outboxd jobs list shows ids"};
 }
 
 /// What became of one job, for both kinds of output.
@@ -43,7 +44,8 @@ ExitCode print_answers(const std::vector<Answer>& answers, bool json) {
   std::string text;
   for (const auto& answer : answers) {
     if (code == ExitCode::ok) code = answer.code;
-    list.push_back({{"id", json_id(answer.id)}, {"result", answer.result}, {"message", answer.words}});
+    list.push_back(
+        {{"id", json_id(answer.id)}, {"result", answer.result}, {"message", answer.words}});
     text += "job " + std::to_string(answer.id) + ": " + core::printable(answer.words, 1'024) + '\n';
   }
   print(json ? document({{"jobs", list}}) : text);
@@ -57,37 +59,57 @@ std::string holder(int processor, const std::string& name) {
 Answer answer(std::int64_t id, const store::Retried& retried) {
   using store::RetryEnd;
   switch (retried.end) {
-    case RetryEnd::requeued: return {id, "requeued", "was dead, is waiting again with a fresh budget", ExitCode::ok};
-    case RetryEnd::hastened: return {id, "hastened", "is due now", ExitCode::ok};
-    case RetryEnd::waiting: return {id, "waiting", "is due already; nothing to do", ExitCode::ok};
+    case RetryEnd::requeued:
+      return {id, "requeued", "was dead, is waiting again with a fresh budget", ExitCode::ok};
+    case RetryEnd::hastened:
+      return {id, "hastened", "is due now", ExitCode::ok};
+    case RetryEnd::waiting:
+      return {id, "waiting", "is due already; nothing to do", ExitCode::ok};
     case RetryEnd::claimed:
-      return {id, "claimed", "refused: " + holder(retried.processor, retried.holder) + " runs it; look again when it has ended",
+      return {id, "claimed",
+              "refused: " + holder(retried.processor, retried.holder) +
+                  " runs it; look again when it has ended",
               ExitCode::refused};
     case RetryEnd::stranded:
       return {id, "stranded",
-              "refused: " + holder(retried.processor, retried.holder) + " died while it ran it; any living processor of its queue will take it over",
+              "refused: " + holder(retried.processor, retried.holder) +
+                  " died while it ran it; any living processor of its queue will take it over",
               ExitCode::refused};
-    case RetryEnd::finished: return {id, "finished", "refused: it has finished; enqueue a new one instead", ExitCode::refused};
+    case RetryEnd::finished:
+      return {id, "finished", "refused: it has finished; enqueue a new one instead",
+              ExitCode::refused};
     case RetryEnd::twin:
-      return {id, "twin", "refused: the live job " + std::to_string(retried.twin) + " has the same kind and unique_key; wait for it or discard it",
+      return {id, "twin",
+              "refused: the live job " + std::to_string(retried.twin) +
+                  " has the same kind and unique_key; wait for it or discard it",
               ExitCode::refused};
-    case RetryEnd::not_found: break;
+    case RetryEnd::not_found:
+      break;
   }
-  return {id, "not_found", "no such job: neither live, nor dead, nor in the history", ExitCode::not_found};
+  return {id, "not_found", "no such job: neither live, nor dead, nor in the history",
+          ExitCode::not_found};
 }
 
 Answer answer(std::int64_t id, const store::Discarded& discarded) {
   using store::DiscardEnd;
   switch (discarded.end) {
-    case DiscardEnd::discarded: return {id, "discarded", "is a dead letter now; outboxd jobs retry brings it back", ExitCode::ok};
+    case DiscardEnd::discarded:
+      return {id, "discarded", "is a dead letter now; outboxd jobs retry brings it back",
+              ExitCode::ok};
     case DiscardEnd::claimed:
-      return {id, "claimed", "refused: " + holder(discarded.processor, discarded.holder) + " runs it; look again when it has ended",
+      return {id, "claimed",
+              "refused: " + holder(discarded.processor, discarded.holder) +
+                  " runs it; look again when it has ended",
               ExitCode::refused};
-    case DiscardEnd::already_dead: return {id, "dead", "refused: it is a dead letter already", ExitCode::refused};
-    case DiscardEnd::finished: return {id, "finished", "refused: it has finished", ExitCode::refused};
-    case DiscardEnd::not_found: break;
+    case DiscardEnd::already_dead:
+      return {id, "dead", "refused: it is a dead letter already", ExitCode::refused};
+    case DiscardEnd::finished:
+      return {id, "finished", "refused: it has finished", ExitCode::refused};
+    case DiscardEnd::not_found:
+      break;
   }
-  return {id, "not_found", "no such job: neither live, nor dead, nor in the history", ExitCode::not_found};
+  return {id, "not_found", "no such job: neither live, nor dead, nor in the history",
+          ExitCode::not_found};
 }
 
 void add_list(CLI::App& jobs, const OnRun& on_run) {
@@ -96,13 +118,18 @@ void add_list(CLI::App& jobs, const OnRun& on_run) {
     std::string after;
   };
   const auto options = std::make_shared<Options>();
-  auto& command = add_data_command(jobs, "list", "List jobs, newest first: live, dead and finished ones", *options);
+  auto& command = add_data_command(
+      jobs, "list", "List jobs, newest first: live, dead and finished ones", *options);
   command.add_option("--queue", options->filter.queue, "Only of this queue");
   command.add_option("--kind", options->filter.kind, "Only of this kind");
   const std::vector<std::string> states(store::kJobStates.begin(), store::kJobStates.end());
-  command.add_option("--state", options->filter.state, "Only in this state")->check(CLI::IsMember(states));
-  command.add_option("--after", options->after, "Only what comes after this id in the list, so older jobs");
-  command.add_option("--limit", options->filter.limit, "At most so many")->check(CLI::Range(1, 1'000))->capture_default_str();
+  command.add_option("--state", options->filter.state, "Only in this state")
+      ->check(CLI::IsMember(states));
+  command.add_option("--after", options->after,
+                     "Only what comes after this id in the list, so older jobs");
+  command.add_option("--limit", options->filter.limit, "At most so many")
+      ->check(CLI::Range(1, 1'000))
+      ->capture_default_str();
   command.callback([options, on_run] {
     on_run([options] {
       if (!options->after.empty()) options->filter.after = parse_id(options->after);
@@ -119,7 +146,8 @@ void add_show(CLI::App& jobs, const OnRun& on_run) {
     std::string id;
   };
   const auto options = std::make_shared<Options>();
-  auto& command = add_data_command(jobs, "show", "Show one job with its payload and all its failures", *options);
+  auto& command = add_data_command(jobs, "show",
+                                   "Show one job with its payload and all its failures", *options);
   command.add_option("id", options->id, "Id of the job")->required();
   command.callback([options, on_run] {
     on_run([options] {
@@ -127,8 +155,10 @@ void add_show(CLI::App& jobs, const OnRun& on_run) {
       auto database = open(options->target, "jobs show");
       const auto detail = store::jobs_show(database, id);
       if (!detail) {
-        throw Error{ExitCode::not_found, "there is no job " + options->id + ": neither live, nor dead, nor in the history",
-                    "history is kept for the retention of its queue; retrying does not help"};
+        throw Error{
+            ExitCode::not_found,
+            "there is no job " + options->id + ": neither live, nor dead, nor in the history",
+            "history is kept for the retention of its queue; retrying does not help"};
       }
       print(options->json ? detail_json(*detail) : detail_text(*detail));
       return ExitCode::ok;
@@ -150,7 +180,9 @@ ExitCode retry_dead(const RetryOptions& options) {
     return ExitCode::ok;
   }
   std::string text = "requeued " + std::to_string(all.requeued) + " dead jobs";
-  if (all.skipped > 0) text += "; " + std::to_string(all.skipped) + " stay dead, because a live job has their unique_key";
+  if (all.skipped > 0)
+    text +=
+        "; " + std::to_string(all.skipped) + " stay dead, because a live job has their unique_key";
   if (all.more) text += "; the limit ended it: run it again for more";
   print(text + '\n');
   return ExitCode::ok;
@@ -158,11 +190,15 @@ ExitCode retry_dead(const RetryOptions& options) {
 
 void add_retry(CLI::App& jobs, const OnRun& on_run) {
   const auto options = std::make_shared<RetryOptions>();
-  auto& command = add_data_command(jobs, "retry", "Run dead jobs again, or scheduled and retrying ones now", *options);
+  auto& command = add_data_command(
+      jobs, "retry", "Run dead jobs again, or scheduled and retrying ones now", *options);
   auto* ids = command.add_option("id", options->ids, "Ids of the jobs");
-  auto* all = command.add_flag("--all-dead", options->all_dead, "All dead jobs, oldest ids first")->excludes(ids);
-  command.add_option("--queue", options->filter.queue, "With --all-dead: only of this queue")->needs(all);
-  command.add_option("--kind", options->filter.kind, "With --all-dead: only of this kind")->needs(all);
+  auto* all = command.add_flag("--all-dead", options->all_dead, "All dead jobs, oldest ids first")
+                  ->excludes(ids);
+  command.add_option("--queue", options->filter.queue, "With --all-dead: only of this queue")
+      ->needs(all);
+  command.add_option("--kind", options->filter.kind, "With --all-dead: only of this kind")
+      ->needs(all);
   command.add_option("--limit", options->filter.limit, "With --all-dead: at most so many")
       ->needs(all)
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000}))
@@ -171,13 +207,16 @@ void add_retry(CLI::App& jobs, const OnRun& on_run) {
     on_run([options] {
       if (options->all_dead) return retry_dead(*options);
       if (options->ids.empty()) {
-        throw Error{ExitCode::usage, "jobs retry: which job? expected one or more ids, or --all-dead", "outboxd jobs list --state dead"};
+        throw Error{ExitCode::usage,
+                    "jobs retry: which job? expected one or more ids, or --all-dead",
+                    "outboxd jobs list --state dead"};
       }
       std::vector<std::int64_t> ids_given;
       for (const auto& text : options->ids) ids_given.push_back(parse_id(text));
       auto database = open(options->target, "jobs retry");
       std::vector<Answer> answers;
-      for (const auto id : ids_given) answers.push_back(answer(id, store::jobs_retry(database, id)));
+      for (const auto id : ids_given)
+        answers.push_back(answer(id, store::jobs_retry(database, id)));
       return print_answers(answers, options->json);
     });
   });
@@ -189,7 +228,8 @@ void add_discard(CLI::App& jobs, const OnRun& on_run) {
     std::string why;
   };
   const auto options = std::make_shared<Options>();
-  auto& command = add_data_command(jobs, "discard", "Give jobs up that do not run: they become dead letters", *options);
+  auto& command = add_data_command(
+      jobs, "discard", "Give jobs up that do not run: they become dead letters", *options);
   command.add_option("id", options->ids, "Ids of the jobs")->required();
   command.add_option("--why", options->why, "Kept with the dead letter");
   command.callback([options, on_run] {
@@ -198,7 +238,8 @@ void add_discard(CLI::App& jobs, const OnRun& on_run) {
       for (const auto& text : options->ids) ids.push_back(parse_id(text));
       auto database = open(options->target, "jobs discard");
       std::vector<Answer> answers;
-      for (const auto id : ids) answers.push_back(answer(id, store::jobs_discard(database, id, options->why)));
+      for (const auto id : ids)
+        answers.push_back(answer(id, store::jobs_discard(database, id, options->why)));
       return print_answers(answers, options->json);
     });
   });
@@ -213,8 +254,10 @@ struct EnqueueOptions : DataOptions {
 
 ExitCode enqueue(EnqueueOptions& options) {
   store::NewJob& job = options.job;
-  if (!options.payload.empty()) job.payload = read_json("--payload", options.payload, Expect::anything);
-  if (!options.headers.empty()) job.headers = read_json("--headers", options.headers, Expect::object);
+  if (!options.payload.empty())
+    job.payload = read_json("--payload", options.payload, Expect::anything);
+  if (!options.headers.empty())
+    job.headers = read_json("--headers", options.headers, Expect::object);
   if (!options.delay.empty()) {
     const auto delay = core::parse_duration(options.delay);
     if (!delay.value) throw Error{ExitCode::usage, "--delay: " + delay.problem, delay.hint};
@@ -235,18 +278,24 @@ ExitCode enqueue(EnqueueOptions& options) {
 
 void add_enqueue(CLI::App& jobs, const OnRun& on_run) {
   const auto options = std::make_shared<EnqueueOptions>();
-  auto& command = add_data_command(jobs, "enqueue", "Enqueue one job, as outbox.enqueue() does", *options);
+  auto& command =
+      add_data_command(jobs, "enqueue", "Enqueue one job, as outbox.enqueue() does", *options);
   store::NewJob& job = options->job;
   command.add_option("kind", job.kind, "Kind: which handler runs it")->required();
-  command.add_option("--payload", options->payload, "JSON text, @FILE, or - for standard input; default {}");
+  command.add_option("--payload", options->payload,
+                     "JSON text, @FILE, or - for standard input; default {}");
   command.add_option("--headers", options->headers, "JSON object, @FILE, or -");
   command.add_option("--queue", job.queue, "Queue; default: default");
   command.add_option("--priority", job.priority, "0 (first) to 3 (last); default 1");
-  auto* run_at = command.add_option("--run-at", job.run_at, "Not before this moment, as 2026-11-21T10:00:00Z");
-  command.add_option("--delay", options->delay, "Not before so much time has passed, as 30s or 2h")->excludes(run_at);
+  auto* run_at =
+      command.add_option("--run-at", job.run_at, "Not before this moment, as 2026-11-21T10:00:00Z");
+  command.add_option("--delay", options->delay, "Not before so much time has passed, as 30s or 2h")
+      ->excludes(run_at);
   command.add_option("--max-attempts", job.max_attempts, "1 to 1000; default 20");
-  command.add_option("--unique-key", job.unique_key, "At most one live job of this kind has this key");
-  command.add_option("--expires-at", job.expires_at, "Goes to the dead letters if it has not started by then");
+  command.add_option("--unique-key", job.unique_key,
+                     "At most one live job of this kind has this key");
+  command.add_option("--expires-at", job.expires_at,
+                     "Goes to the dead letters if it has not started by then");
   command.callback([options, on_run] { on_run([options] { return enqueue(*options); }); });
 }
 

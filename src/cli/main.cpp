@@ -24,13 +24,18 @@ namespace {
 using core::ExitCode;
 
 constexpr const char* kFooter =
-    "Exit codes: 0 done; 1 failed, nothing changed; 2 wrong command line; 3 migrations pending; 4 no such job or queue;\n"
-    "5 busy, retry later; 6 refused; 8 schema too new; 69 database unreachable, retry later; 70 bug; 78 wrong configuration.";
+    "Exit codes: 0 done; 1 failed, nothing changed; 2 wrong command line; 3 migrations pending; 4 "
+    "no such job or queue;\n"
+    "5 busy, retry later; 6 refused; 8 schema too new; 69 database unreachable, retry later; 70 "
+    "bug; 78 wrong configuration.";
 
 void add_run(CLI::App& app, const OnRun& on_run, const Registry& registry) {
   const auto config = std::make_shared<std::string>();
-  CLI::App& command = *app.add_subcommand("run", "Run jobs until SIGTERM or SIGINT; a second one stops at once");
-  command.add_option("--config", *config, "Configuration file; or OUTBOX_CONFIG")->envname("OUTBOX_CONFIG")->required();
+  CLI::App& command =
+      *app.add_subcommand("run", "Run jobs until SIGTERM or SIGINT; a second one stops at once");
+  command.add_option("--config", *config, "Configuration file; or OUTBOX_CONFIG")
+      ->envname("OUTBOX_CONFIG")
+      ->required();
   command.callback([config, on_run, &registry] {
     on_run([config, &registry] { return static_cast<ExitCode>(run(*config, registry)); });
   });
@@ -38,13 +43,15 @@ void add_run(CLI::App& app, const OnRun& on_run, const Registry& registry) {
 
 void add_version(CLI::App& app, const OnRun& on_run) {
   const auto json = std::make_shared<bool>();
-  CLI::App& command = *app.add_subcommand("version", "Version of the program and of the schema it is built for");
+  CLI::App& command =
+      *app.add_subcommand("version", "Version of the program and of the schema it is built for");
   command.add_flag("--json", *json, "Print one JSON document");
   command.callback([json, on_run] {
     on_run([json] {
       const std::string version{kVersion};
       print(*json ? document({{"version", version}, {"schema", store::kSchemaBuiltFor}})
-                  : "outboxd " + version + ", schema " + std::to_string(store::kSchemaBuiltFor) + '\n');
+                  : "outboxd " + version + ", schema " + std::to_string(store::kSchemaBuiltFor) +
+                        '\n');
       return ExitCode::ok;
     });
   });
@@ -55,7 +62,8 @@ void add_commands(CLI::App& app, const OnRun& on_run, const Registry& registry) 
   app.footer(kFooter);
   app.set_version_flag("--version", "outboxd " + std::string{kVersion});
   app.failure_message([](const CLI::App*, const CLI::Error& e) {
-    return "outboxd: " + safe_lines(e.what()) + "\nhint: outboxd --help, or --help after a command\n";
+    return "outboxd: " + safe_lines(e.what()) +
+           "\nhint: outboxd --help, or --help after a command\n";
   });
   add_run(app, on_run, registry);
   add_config(app, on_run);
@@ -71,9 +79,12 @@ void add_commands(CLI::App& app, const OnRun& on_run, const Registry& registry) 
 
 int main(int argc, char** argv, const Registry& registry) {
   Action action;
-  CLI::App app{"outboxd: runs the jobs that applications insert in their own PostgreSQL transactions", "outboxd"};
+  CLI::App app{
+      "outboxd: runs the jobs that applications insert in their own PostgreSQL transactions",
+      "outboxd"};
   try {
-    add_commands(app, [&action](Action given) { action = std::move(given); }, registry);
+    add_commands(
+        app, [&action](Action given) { action = std::move(given); }, registry);
     app.parse(argc, argv);
     return core::to_int(action ? action() : ExitCode::ok);
   } catch (const CLI::ParseError& e) {
@@ -87,6 +98,9 @@ int main(int argc, char** argv, const Registry& registry) {
 
 namespace outbox {
 
-int run_program(int argc, char** argv, Registry registry) { return cli::main(argc, argv, registry); }
+// NOLINTNEXTLINE(performance-unnecessary-value-param): the public signature takes it over
+int run_program(int argc, char** argv, Registry registry) {
+  return cli::main(argc, argv, registry);
+}
 
 }  // namespace outbox

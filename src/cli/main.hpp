@@ -5,7 +5,8 @@
 
 namespace outbox::cli {
 
-/// Parses, runs one command, returns the exit code (core::ExitCode). Throws nothing: errors are told on stderr.
+/// Parses, runs one command, returns the exit code (core::ExitCode). Throws nothing: errors are
+/// told on stderr.
 [[nodiscard]] int main(int argc, char** argv, const Registry& registry);
 
 }  // namespace outbox::cli

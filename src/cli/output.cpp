@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
-#include <cstring>
+#include <system_error>
 
 #include "core/error.hpp"
 #include "core/text.hpp"
@@ -51,8 +51,8 @@ std::size_t width(const std::string& text) {
 void print(const std::string& text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0)
     return;
-  throw core::Error{core::ExitCode::failed,
-                    std::string{"cannot write to standard output: "} + std::strerror(errno)};
+  throw core::Error{core::ExitCode::failed, std::string{"cannot write to standard output: "} +
+                                                std::generic_category().message(errno)};
 }
 
 std::string document(const Json& json) {

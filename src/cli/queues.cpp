@@ -19,7 +19,8 @@ struct NamedQueue : DataOptions {
 
 void add_list(CLI::App& queues, const OnRun& on_run) {
   const auto options = std::make_shared<DataOptions>();
-  auto& command = add_data_command(queues, "list", "How much waits in each queue, and since when", *options);
+  auto& command =
+      add_data_command(queues, "list", "How much waits in each queue, and since when", *options);
   command.callback([options, on_run] {
     on_run([options] {
       auto database = open(options->target, "queues list");
@@ -34,19 +35,25 @@ void add_list(CLI::App& queues, const OnRun& on_run) {
 
 void add_pause(CLI::App& queues, const OnRun& on_run) {
   const auto options = std::make_shared<NamedQueue>();
-  auto& command = add_data_command(queues, "pause", "Stop claims from a queue; running jobs go on", *options);
+  auto& command =
+      add_data_command(queues, "pause", "Stop claims from a queue; running jobs go on", *options);
   command.add_option("name", options->name, "Name of the queue")->required();
   command.callback([options, on_run] {
     on_run([options] {
       auto database = open(options->target, "queues pause");
       const auto paused = store::queue_pause(database, options->name);
       if (options->json) {
-        print(document({{"queue", options->name}, {"result", paused.was_paused ? "was_paused" : "paused"},
-                        {"paused_at", json_moment(paused.since)}, {"known", paused.known}}));
+        print(document({{"queue", options->name},
+                        {"result", paused.was_paused ? "was_paused" : "paused"},
+                        {"paused_at", json_moment(paused.since)},
+                        {"known", paused.known}}));
         return ExitCode::ok;
       }
-      std::string text = "queue " + core::printable(options->name, 100) + (paused.was_paused ? " is paused already, since " : " is paused, since ") + iso(paused.since);
-      if (!paused.known) text += "; no job and no processor has named it so far: is the name right?";
+      std::string text = "queue " + core::printable(options->name, 100) +
+                         (paused.was_paused ? " is paused already, since " : " is paused, since ") +
+                         iso(paused.since);
+      if (!paused.known)
+        text += "; no job and no processor has named it so far: is the name right?";
       print(text + '\n');
       return ExitCode::ok;
     });
@@ -55,20 +62,25 @@ void add_pause(CLI::App& queues, const OnRun& on_run) {
 
 void add_resume(CLI::App& queues, const OnRun& on_run) {
   const auto options = std::make_shared<NamedQueue>();
-  auto& command = add_data_command(queues, "resume", "Let claims from a paused queue go on", *options);
+  auto& command =
+      add_data_command(queues, "resume", "Let claims from a paused queue go on", *options);
   command.add_option("name", options->name, "Name of the queue")->required();
   command.callback([options, on_run] {
     on_run([options] {
       auto database = open(options->target, "queues resume");
       const auto end = store::queue_resume(database, options->name);
       if (end == store::ResumeEnd::not_found) {
-        throw core::Error{ExitCode::not_found, "there is no queue '" + options->name + "': no job and no processor has named it", "outboxd queues list"};
+        throw core::Error{
+            ExitCode::not_found,
+            "there is no queue '" + options->name + "': no job and no processor has named it",
+            "outboxd queues list"};
       }
       const bool resumed = end == store::ResumeEnd::resumed;
       if (options->json) {
         print(document({{"queue", options->name}, {"result", resumed ? "resumed" : "not_paused"}}));
       } else {
-        print("queue " + core::printable(options->name, 100) + (resumed ? " goes on\n" : " was not paused; nothing to do\n"));
+        print("queue " + core::printable(options->name, 100) +
+              (resumed ? " goes on\n" : " was not paused; nothing to do\n"));
       }
       return ExitCode::ok;
     });

@@ -27,7 +27,8 @@ std::set<std::string> queue_names(const Stats& stats) {
   return names;
 }
 
-std::optional<std::int64_t> in_queue(const std::optional<CountByQueue>& counts, const std::string& name) {
+std::optional<std::int64_t> in_queue(const std::optional<CountByQueue>& counts,
+                                     const std::string& name) {
   if (!counts) return std::nullopt;
   const auto found = counts->queues.find(name);
   return found == counts->queues.end() ? 0 : found->second;
@@ -58,7 +59,9 @@ std::string json_text_of(const Stats& stats) {
                      {"finished_last_hour", finished_json(stats.finished_hour, name)},
                      {"dead", in_queue(stats.dead, name).value_or(0)}});
   }
-  const auto capped = [](const std::optional<CountByQueue>& counts) { return counts && counts->capped; };
+  const auto capped = [](const std::optional<CountByQueue>& counts) {
+    return counts && counts->capped;
+  };
   Json processors = Json::array();
   for (const auto& processor : stats.processors) {
     processors.push_back({{"id", processor.id},
@@ -84,30 +87,43 @@ std::string json_text_of(const Stats& stats) {
 
 std::string ended_text(const Stats& stats) {
   using Align = Table::Align;
-  Table table{{{"QUEUE"}, {"FINISHED LAST MINUTE", Align::right}, {"LAST HOUR", Align::right}, {"DEAD", Align::right}}};
+  Table table{{{"QUEUE"},
+               {"FINISHED LAST MINUTE", Align::right},
+               {"LAST HOUR", Align::right},
+               {"DEAD", Align::right}}};
   for (const auto& name : queue_names(stats)) {
-    table.add({name, finished_text(stats.finished_minute, name), finished_text(stats.finished_hour, name),
+    table.add({name, finished_text(stats.finished_minute, name),
+               finished_text(stats.finished_hour, name),
                count_text(in_queue(stats.dead, name).value_or(0), stats.dead.capped)});
   }
   return table.text();
 }
 
 std::string processors_text(const Stats& stats) {
-  if (stats.processors.empty()) return "no processors: nothing runs jobs. hint: outboxd run --config FILE\n";
+  if (stats.processors.empty())
+    return "no processors: nothing runs jobs. hint: outboxd run --config FILE\n";
   using Align = Table::Align;
-  Table table{{{"PROCESSOR", Align::right}, {"NAME"}, {"STATE"}, {"HEARTBEAT", Align::right}, {"STARTED"}, {"VERSION"}, {"QUEUES", Align::left, 100}}};
+  Table table{{{"PROCESSOR", Align::right},
+               {"NAME"},
+               {"STATE"},
+               {"HEARTBEAT", Align::right},
+               {"STARTED"},
+               {"VERSION"},
+               {"QUEUES", Align::left, 100}}};
   for (const auto& processor : stats.processors) {
     std::string queues;
     for (const auto& queue : processor.queues) queues += (queues.empty() ? "" : ", ") + queue;
     table.add({std::to_string(processor.id), processor.name,
                processor.dead ? "dead: " + processor.dead_reason : std::string{state(processor)},
-               duration(processor.heartbeat_age_seconds) + " ago", when(processor.started_at, stats.now), processor.version, queues});
+               duration(processor.heartbeat_age_seconds) + " ago",
+               when(processor.started_at, stats.now), processor.version, queues});
   }
   return table.text();
 }
 
 std::string text_of(const Stats& stats) {
-  std::string text = "outboxd " + std::string{kVersion} + ", schema " + std::to_string(stats.schema) + ", " + iso(stats.now) + "\n\n";
+  std::string text = "outboxd " + std::string{kVersion} + ", schema " +
+                     std::to_string(stats.schema) + ", " + iso(stats.now) + "\n\n";
   text += queues_text(stats.queues) + '\n';
   if (!queue_names(stats).empty()) text += ended_text(stats) + '\n';
   return text + processors_text(stats);
@@ -117,7 +133,8 @@ std::string text_of(const Stats& stats) {
 
 void add_stats(CLI::App& app, const OnRun& on_run) {
   const auto options = std::make_shared<DataOptions>();
-  auto& command = add_data_command(app, "stats", "Everything at a glance: queues, what ended, processors", *options);
+  auto& command = add_data_command(
+      app, "stats", "Everything at a glance: queues, what ended, processors", *options);
   command.callback([options, on_run] {
     on_run([options] {
       auto database = open(options->target, "stats");

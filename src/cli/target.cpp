@@ -1,8 +1,6 @@
 // Finding and opening the database of a command.
 #include "cli/target.hpp"
 
-#include <cstdlib>
-
 #include "config/format.hpp"
 #include "config/load.hpp"
 #include "core/conninfo.hpp"
@@ -17,8 +15,7 @@ using core::Error;
 using core::ExitCode;
 
 std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? std::string{} : std::string{value};
+  return config::process_environment()(name).value_or(std::string{});
 }
 
 /// libpq quotes what it cannot read of a connection string, and that may be the password.
@@ -75,6 +72,13 @@ core::DatabaseOptions database_options(const Target& target) {
                 "no database is named: expected --url URL, --config FILE, or the environment "
                 "variable OUTBOX_URL or OUTBOX_CONFIG",
                 "outboxd … --url postgresql://user@host/database"};
+  }
+  // Not quoted: it may hold a password.
+  if (!core::parse_conninfo(url)) {
+    throw Error{ExitCode::usage,
+                "the database URL cannot be read: expected postgresql://user@host/database or "
+                "key=value settings",
+                "check --url or OUTBOX_URL; retrying unchanged does not help"};
   }
   core::DatabaseOptions options;
   options.url = url;

@@ -140,6 +140,7 @@ milliseconds DirectWorker::group_failed(const DbError& error) {
   }
   conflicts_ = 0;
   size_.shrink_to_one();
+  services_.waker.wake_lanes();  // the dispatcher may be sleeping for lack of kinds of its own
   return wait;
 }
 

@@ -87,7 +87,7 @@ store::Ran Runner::attempt(Task& task) {
                         },
                         [&](const HandlerFunction& function) {
                           return store::run(
-                              database, request, task.claimed, [&](pqxx::transaction_base& tx) {
+                              database, request, task.claimed, [&](pqxx::dbtransaction& tx) {
                                 Context context{task.claimed.job, tx, task.stop.get_token()};
                                 return function(context);
                               });
@@ -118,7 +118,10 @@ store::Ran Runner::attempt_until_known(Task& task) {
                          : e.session_lost()           ? ++lost >= core::kLostConnectionsMax
                                                       : true;
       if (e.fault() == Fault::in_doubt && !still_ours(task)) return store::RanDone{};
-      if (blame && !task.abandoned) return store::RanUndone{Retry{e.what()}, "error", e.sqlstate()};
+      if (blame && !task.abandoned) {
+        const std::string why = e.session_lost() ? "the connection was lost each time it ran: " : "";
+        return store::RanUndone{Retry{why + e.what()}, "error", e.sqlstate()};
+      }
     }
     pause(task, wait);
   }

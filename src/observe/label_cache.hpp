@@ -41,7 +41,7 @@ class LabelCache {
   using Key = std::pair<std::string, std::string>;
 
   struct Hash {
-    using is_transparent = void;
+    using is_transparent = void;  // NOLINT(readability-identifier-naming): the standard's name
     std::size_t operator()(const View& view) const {
       const std::hash<std::string_view> hash;
       return hash(view.first) * 31 + hash(view.second);
@@ -49,7 +49,7 @@ class LabelCache {
     std::size_t operator()(const Key& key) const { return (*this)(View{key.first, key.second}); }
   };
   struct Equal {
-    using is_transparent = void;
+    using is_transparent = void;  // NOLINT(readability-identifier-naming): the standard's name
     template <class A, class B>
     bool operator()(const A& a, const B& b) const {
       return std::string_view{a.first} == std::string_view{b.first} &&

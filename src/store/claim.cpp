@@ -7,6 +7,7 @@
 
 #include "pg/array.hpp"
 #include "pg/session.hpp"
+#include "store/statements.hpp"
 
 namespace outbox::store {
 
@@ -140,5 +141,7 @@ std::optional<Claimed> claim_suspect(Database& database, const ClaimRequest& req
   claimed.suspect = true;
   return claimed;
 }
+
+std::vector<pg::Statement> claim_statements() { return {kClaim, kClaimSuspect, kSuspectWaiting}; }
 
 }  // namespace outbox::store

@@ -6,6 +6,7 @@
 
 #include "pg/array.hpp"
 #include "pg/session.hpp"
+#include "store/statements.hpp"
 
 namespace outbox::store {
 
@@ -188,5 +189,7 @@ std::vector<DirectJob> run_group(Database& database, const DirectRequest& reques
   }
   return out;
 }
+
+std::vector<pg::Statement> direct_statements() { return {kDirect}; }
 
 }  // namespace outbox::store

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "pg/session.hpp"
+#include "store/statements.hpp"
 
 namespace outbox::store {
 
@@ -24,5 +25,7 @@ std::optional<std::chrono::milliseconds> next_due(Database& database, const std:
   if (!ms) return std::nullopt;
   return std::chrono::milliseconds{std::max<std::int64_t>(0, *ms)};
 }
+
+std::vector<pg::Statement> due_statements() { return {kNextDue}; }
 
 }  // namespace outbox::store

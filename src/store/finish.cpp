@@ -6,6 +6,7 @@
 #include "core/text.hpp"
 #include "pg/array.hpp"
 #include "pg/session.hpp"
+#include "store/statements.hpp"
 
 namespace outbox::store {
 
@@ -108,6 +109,10 @@ int release(Database& database, int processor, const std::vector<Claimed>& claim
 bool still_claimed(Database& database, int processor, const Claimed& claimed) {
   return pg::count(database.session().run(kStillClaimed, claimed.job.id, claimed.claim_token,
                                           processor)) > 0;
+}
+
+std::vector<pg::Statement> finish_statements() {
+  return {kRetry, kSnooze, kBury, kRelease, kStillClaimed};
 }
 
 }  // namespace outbox::store

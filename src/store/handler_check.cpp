@@ -4,13 +4,14 @@
 #include <optional>
 
 #include "pg/session.hpp"
+#include "store/statements.hpp"
 
 namespace outbox::store {
 
 namespace {
 
-// The longest signature that exists wins; the name is parsed by the server. The answer is qualified,
-// so that a search_path that some handler changed does not decide what runs.
+// The longest signature that exists wins; the name is parsed by the server. The answer is
+// qualified, so that a search_path that some handler changed does not decide what runs.
 constexpr pg::Statement kResolve{"resolve_function", R"(/* outbox:resolve_function */
 SELECT format('SELECT %I.%I(%s)', n.nspname, p.proname, s.arguments)
   FROM (VALUES (4, '(jsonb,bigint,integer,jsonb)', '$1, $2, $3, $4'), (3, '(jsonb,bigint,integer)', '$1, $2, $3'),
@@ -22,7 +23,8 @@ SELECT format('SELECT %I.%I(%s)', n.nspname, p.proname, s.arguments)
 constexpr pg::Statement kRole{"may_use_role", R"(/* outbox:may_use_role */
 SELECT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = $1 AND pg_has_role(current_user, r.oid, 'MEMBER')))"};
 
-/// A name that is no name ("a b", "a.b.c.d") makes the server raise; to the caller it does not exist.
+/// A name that is no name ("a b", "a.b.c.d") makes the server raise; to the caller it does not
+/// exist.
 std::optional<std::string> resolve(pg::Session& session, const std::string& function) {
   try {
     const auto result = session.run(kResolve, function);
@@ -34,17 +36,25 @@ std::optional<std::string> resolve(pg::Session& session, const std::string& func
   }
 }
 
-/// Error text of preparing `statement`, or nothing. The parameters' protocol takes one command only:
-/// without it, what stands behind a semicolon would be executed.
+/// Error text of preparing `statement`, or nothing. The parameters' protocol takes one command
+/// only: without it, what stands behind a semicolon would be executed.
 std::string prepare_error(pg::Session& session, const std::string& statement) {
   try {
-    session.transact([&](pqxx::work& tx) {
+    return session.transact([&](pqxx::work& tx) -> std::string {
       const std::string prepare =
           "PREPARE outboxd_check (jsonb, bigint, integer, jsonb) AS " + statement;
       pg::exec_params(tx, prepare.c_str());
+      // PREPARE adds parameters that are not declared; at run time there are none.
+      const auto parameters =
+          tx.exec(
+                "SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = "
+                "'outboxd_check'")[0][0]
+              .as<int>();
       tx.exec("DEALLOCATE outboxd_check");
+      if (parameters <= 4) return {};
+      return "there is no parameter $" + std::to_string(parameters) +
+             ", only $1 (payload), $2 (id), $3 (attempt) and $4 (headers)";
     });
-    return {};
   } catch (const core::DbError& e) {
     if (e.fault() != core::Fault::rejected) throw;  // it was not judged: a lock or an outage
     return e.what();
@@ -85,5 +95,7 @@ CheckedHandlers check_handlers(Database& database,
   }
   return out;
 }
+
+std::vector<pg::Statement> handler_check_statements() { return {kResolve, kRole}; }
 
 }  // namespace outbox::store

@@ -4,6 +4,7 @@
 
 #include "pg/array.hpp"
 #include "pg/session.hpp"
+#include "store/statements.hpp"
 
 namespace outbox::store {
 
@@ -24,16 +25,22 @@ VALUES ($1::int, $2, $3, $4::int, $5::int, $6::text[], $7::text[], $8::boolean, 
 
 // Index: processors_pkey for the own row; a handful of rows otherwise. Locks: the own row; rows of
 // the dead, SKIP LOCKED (a locked one is just beating). The transaction lock on a dead id is
-// dropped at the end of the statement.
+// dropped at the end of the statement. A restart or failover of the server drops every lock at
+// once: on a connection made anew (after this processor registered) a free lock proves something
+// only of those that have beaten since, or the first to reconnect would mark all others dead.
 constexpr pg::Statement kBeat{"beat", R"(/* outbox:beat */
 WITH me AS (
-  UPDATE outbox.processors p SET heartbeat_at = clock_timestamp() WHERE p.id = $1::int AND p.dead_at IS NULL RETURNING 1),
+  UPDATE outbox.processors p SET heartbeat_at = clock_timestamp() WHERE p.id = $1::int AND p.dead_at IS NULL
+  RETURNING p.started_at),
+here AS MATERIALIZED (SELECT a.backend_start AS since FROM pg_stat_activity a WHERE a.pid = pg_backend_pid()),
 late AS (
   SELECT p.id,
          CASE WHEN p.heartbeat_at < clock_timestamp() - p.dead_after THEN 'its heartbeat was late' ELSE 'its session lock was gone' END AS why
     FROM outbox.processors p
    WHERE p.id <> $1::int AND p.dead_at IS NULL
-     AND (p.heartbeat_at < clock_timestamp() - p.dead_after OR (p.session_lock AND pg_try_advisory_xact_lock(7306802, p.id)))
+     AND (p.heartbeat_at < clock_timestamp() - p.dead_after OR (p.session_lock
+          AND (p.heartbeat_at > (SELECT here.since FROM here) OR (SELECT me.started_at FROM me) > (SELECT here.since FROM here))
+          AND pg_try_advisory_xact_lock(7306802, p.id)))
      FOR UPDATE SKIP LOCKED),
 dead AS (
   UPDATE outbox.processors p SET dead_at = clock_timestamp(), dead_reason = late.why FROM late WHERE p.id = late.id
@@ -158,6 +165,10 @@ int forget_dead(Database& database) {
 
 bool cancel_backend(Database& database, int backend_pid) {
   return database.session().run(kCancel, backend_pid)[0][0].as<bool>();
+}
+
+std::vector<pg::Statement> presence_statements() {
+  return {kNextId, kTakeLock, kRegister, kBeat, kLeave, kLeaveClaims, kRescue, kForget, kCancel};
 }
 
 }  // namespace outbox::store

@@ -6,6 +6,7 @@
 
 #include "pg/array.hpp"
 #include "pg/session.hpp"
+#include "store/statements.hpp"
 
 namespace outbox::store {
 
@@ -122,6 +123,10 @@ std::int64_t prune_dead(Database& database, int days, int most) {
 
 std::int64_t prune_failures(Database& database, int days, int most) {
   return pg::affected(database.session().run(kPruneFailures, days, most));
+}
+
+std::vector<pg::Statement> retention_statements() {
+  return {kSaveQueues, kExpiredSlots, kExpiredDays, kTrim, kPruneDead, kPruneFailures};
 }
 
 }  // namespace outbox::store

@@ -8,6 +8,7 @@
 
 #include "core/limits.hpp"
 #include "pg/session.hpp"
+#include "store/statements.hpp"
 
 namespace outbox::store {
 
@@ -158,7 +159,7 @@ RanUndone from_guard(std::string_view error) {
 }
 
 Ran run(Database& database, const RunRequest& request, const Claimed& claimed, const Body& body) {
-  return in_transaction(database, request, claimed, [&](pg::Session&, pqxx::transaction_base& tx) {
+  return in_transaction(database, request, claimed, [&](pg::Session&, pqxx::dbtransaction& tx) {
     Outcome outcome = body(tx);
     if (std::holds_alternative<Done>(outcome)) return;
     const char* reason = std::holds_alternative<Discard>(outcome) ? "discarded" : "error";
@@ -182,6 +183,10 @@ Ran run(Database& database, const RunRequest& request, const Claimed& claimed,
           throw DbError{fault, undone.sqlstate, std::get<Retry>(undone.outcome).why};
         throw Undo{std::move(undone)};
       });
+}
+
+std::vector<pg::Statement> run_statements() {
+  return {kEnter, kGuard, kFinish, kFinishMoved, kOwnTransaction};
 }
 
 }  // namespace outbox::store

@@ -13,13 +13,13 @@
 #include "store/database.hpp"
 
 namespace pqxx {
-class transaction_base;
+class dbtransaction;
 }
 
 namespace outbox::store {
 
 /// A C++ handler: gets the open transaction; may throw anything.
-using Body = std::function<Outcome(pqxx::transaction_base&)>;
+using Body = std::function<Outcome(pqxx::dbtransaction&)>;
 
 /// An SQL handler of the claimed lane: the statement and role that outbox.guard gets.
 struct SqlBody {

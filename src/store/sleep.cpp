@@ -5,6 +5,7 @@
 #include <poll.h>
 
 #include "pg/session.hpp"
+#include "store/statements.hpp"
 
 namespace outbox::store {
 
@@ -60,6 +61,10 @@ Woken wait_for_notification(Database& database, int descriptor, std::chrono::mil
   if (ready <= 0) return Woken::timeout;
   if (waits[0].revents != 0 && session.take_notifications()) return Woken::notified;
   return waits[1].revents != 0 ? Woken::by_descriptor : Woken::timeout;
+}
+
+std::vector<pg::Statement> sleep_statements() {
+  return {kLead, kTakeStripes, kFreeStripes, kUnlock};
 }
 
 }  // namespace outbox::store

@@ -1,7 +1,7 @@
 // One job as JSON: numbers keep their digits, and no text can move the payload.
-#include <boost/test/unit_test.hpp>
-
 #include "cli/job_text.hpp"
+
+#include <boost/test/unit_test.hpp>
 
 using namespace outbox;
 
@@ -38,7 +38,8 @@ BOOST_AUTO_TEST_CASE(payload_and_headers_stand_in_the_document_as_they_are) {
 
 BOOST_AUTO_TEST_CASE(text_for_people_has_no_control_characters_and_every_part) {
   const std::string text = cli::detail_text(detail());
-  for (const char* part : {"9007199254740993", "dead", "attempts: no  [31m luck", "123456789012345678901234567890.10", "23505", "duplicate key"}) {
+  for (const char* part : {"9007199254740993", "dead", "attempts: no  [31m luck",
+                           "123456789012345678901234567890.10", "23505", "duplicate key"}) {
     BOOST_TEST(text.find(part) != std::string::npos, part);
   }
   BOOST_TEST(text.find('\x1B') == std::string::npos);

@@ -1,7 +1,9 @@
 // Moments, durations and tables.
-#include <boost/test/unit_test.hpp>
-
 #include "cli/output.hpp"
+
+#include <algorithm>
+
+#include <boost/test/unit_test.hpp>
 
 using namespace outbox::cli;
 using outbox::store::Moment;
@@ -40,16 +42,23 @@ BOOST_AUTO_TEST_CASE(durations_have_at_most_two_units) {
 }
 
 BOOST_AUTO_TEST_CASE(tables_align_and_let_no_cell_break_out) {
-  Table table{{{"N", Table::Align::right, 10}, {"NAME", Table::Align::left, 10}, {"LAST", Table::Align::left, 20}}};
+  Table table{{{"N", Table::Align::right, 10},
+               {"NAME", Table::Align::left, 10},
+               {"LAST", Table::Align::left, 20}}};
   table.add({"1", "für", "a\nb\x1B[2J"});
   table.add({"22", "averyverylongname", ""});
-  BOOST_TEST(table.text() == " N  NAME   LAST\n 1  für    a b [2J\n22  aver \xE2\x80\xA6]\n" || table.text().find("22  ") != std::string::npos);
-  BOOST_TEST(table.text().find('\x1B') == std::string::npos);
-  BOOST_TEST(std::count(table.text().begin(), table.text().end(), '\n') == 3);
+  const std::string text = table.text();
+  BOOST_TEST(text ==
+             " N  NAME      LAST\n"
+             " 1  für       a b [2J\n"
+             "22  aver […]\n");
+  BOOST_TEST(text.find('\x1B') == std::string::npos);
+  BOOST_TEST(std::count(text.begin(), text.end(), '\n') == 3);
 }
 
 BOOST_AUTO_TEST_CASE(ids_are_strings_in_json) {
-  BOOST_TEST(document({{"id", json_id(9'007'199'254'740'993)}}) == "{\n  \"id\": \"9007199254740993\"\n}\n");
+  BOOST_TEST(document({{"id", json_id(9'007'199'254'740'993)}}) ==
+             "{\n  \"id\": \"9007199254740993\"\n}\n");
   BOOST_TEST(json_text("").is_null());
 }
 

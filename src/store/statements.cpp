@@ -1,0 +1,17 @@
+// The list of lists.
+#include "store/statements.hpp"
+
+namespace outbox::store {
+
+std::vector<pg::Statement> statements() {
+  std::vector<pg::Statement> out;
+  for (const auto& some :
+       {claim_statements(), direct_statements(), run_statements(), finish_statements(),
+        due_statements(), presence_statements(), sleep_statements(), retention_statements(),
+        handler_check_statements()}) {
+    out.insert(out.end(), some.begin(), some.end());
+  }
+  return out;
+}
+
+}  // namespace outbox::store

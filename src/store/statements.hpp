@@ -1,0 +1,24 @@
+// The SQL of a running processor by name, for the tests that prepare it and look at its plans. The
+// texts stay beside the code that binds them; nothing but tests calls these.
+#pragma once
+
+#include <vector>
+
+#include "pg/statement.hpp"
+
+namespace outbox::store {
+
+/// Every statement of the files below, in that order.
+[[nodiscard]] std::vector<pg::Statement> statements();
+
+[[nodiscard]] std::vector<pg::Statement> claim_statements();
+[[nodiscard]] std::vector<pg::Statement> direct_statements();
+[[nodiscard]] std::vector<pg::Statement> run_statements();
+[[nodiscard]] std::vector<pg::Statement> finish_statements();
+[[nodiscard]] std::vector<pg::Statement> due_statements();
+[[nodiscard]] std::vector<pg::Statement> presence_statements();
+[[nodiscard]] std::vector<pg::Statement> sleep_statements();
+[[nodiscard]] std::vector<pg::Statement> retention_statements();
+[[nodiscard]] std::vector<pg::Statement> handler_check_statements();
+
+}  // namespace outbox::store
