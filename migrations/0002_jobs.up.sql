@@ -143,7 +143,9 @@ CREATE TABLE outbox.jobs (
 ) WITH (fillfactor = 45, vacuum_truncate = off, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 5000,
         autovacuum_vacuum_cost_delay = 1, autovacuum_vacuum_cost_limit = 2000, autovacuum_analyze_scale_factor = 0.05,
         toast.autovacuum_vacuum_scale_factor = 0.01, toast.autovacuum_vacuum_threshold = 5000);
-CREATE INDEX jobs_claim_idx ON outbox.jobs (queue, priority, run_at, id);
+-- id + 0 orders as id does, but serves no "id = ...": while the statistics say that the table is empty, the planner would take
+-- this index for it and walk all of it, dead entries included, instead of the primary key.
+CREATE INDEX jobs_claim_idx ON outbox.jobs (queue, priority, run_at, (id + 0));
 CREATE INDEX jobs_suspect_idx ON outbox.jobs (queue, run_at, id) WHERE suspect;
 CREATE UNIQUE INDEX jobs_unique_key_idx ON outbox.jobs (kind, unique_key) WHERE unique_key IS NOT NULL;
 CREATE TRIGGER jobs_payload_size BEFORE INSERT OR UPDATE OF payload ON outbox.jobs FOR EACH ROW

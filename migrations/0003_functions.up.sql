@@ -186,13 +186,14 @@ DECLARE
   detail text;
   hint text;
   context text;
+  own_role text := pg_catalog.current_setting('role');  -- what the session came with; 'none': its login role
 BEGIN
   IF run_as IS NOT NULL THEN
     PERFORM pg_catalog.set_config('role', run_as, true);
   END IF;
   EXECUTE handler USING payload, id, attempt, headers;
   IF run_as IS NOT NULL THEN
-    PERFORM pg_catalog.set_config('role', 'none', true);
+    PERFORM pg_catalog.set_config('role', own_role, true);
   END IF;
   RETURN NULL;
 EXCEPTION WHEN OTHERS THEN

@@ -5,6 +5,7 @@
 #include "config/load.hpp"
 #include "core/conninfo.hpp"
 #include "core/error.hpp"
+#include "store/no_jit.hpp"
 #include "store/schema_version.hpp"
 
 namespace outbox::cli {
@@ -99,6 +100,7 @@ store::Database open(const Target& target, const std::string& role) {
   const auto problem = store::compatible(store::schema_version(database), store::kSchemaBuiltFor,
                                          store::kSchemaOldest);
   if (problem) throw Error{*problem};
+  store::no_jit(database);
   return database;
 }
 

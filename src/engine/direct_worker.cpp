@@ -35,7 +35,7 @@ DirectWorker::DirectWorker(Services& services, std::string queue, const core::Qu
 void DirectWorker::run(const std::stop_token& stop) {
   const std::stop_callback ring{stop, [this] { lane_.notify(); }};
   while (!stop.stop_requested()) {
-    if (lane_.wait(turn(stop))) due_known_ = false;
+    if (lane_.wait(turn(stop))) due_.forget();
   }
   lane_.set_content(true);
 }
@@ -45,11 +45,13 @@ milliseconds DirectWorker::turn(const std::stop_token& stop) {
   const auto kinds = plan_.direct();
   if (!processor || !kinds) {
     lane_.set_content(true);
+    due_.forget();
     return jittered(milliseconds{50});
   }
-  lane_.set_content(false);
+  lane_.set_content(true);  // while it waits for a slot
   const auto slot = slots_.take(stop);
   if (!slot) return milliseconds{0};
+  lane_.set_content(false);
   bool connected = false;
   try {
     backend_pid_ = connection_.get().backend_pid();
@@ -90,12 +92,13 @@ milliseconds DirectWorker::handle_group(int processor, const store::DirectKinds&
     services_.events.swept(queue_, count, std::chrono::duration_cast<microseconds>(swept));
     if (count == 0) lane_.found_nothing();
   }
-  if (count == 0) return rest();
+  if (count == 0) return rest(from);
   services_.waker.found_work();
-  services_.events.claimed(queue_, count, std::chrono::duration_cast<microseconds>(took));
+  if (from == store::From::cursor)
+    services_.events.claimed(queue_, count, std::chrono::duration_cast<microseconds>(took));
   size_.handled(count, took);
   idle_.worked();
-  due_known_ = false;
+  due_.forget();
   report(kinds, jobs);
   return milliseconds{0};
 }
@@ -120,7 +123,7 @@ void DirectWorker::report(const store::DirectKinds& kinds,
         events.dead(ref, job.reason, job.error);
         break;
     }
-    plan_.observe(kind, job.ran);
+    if (plan_.observe(kind, job.ran)) services_.waker.wake_lanes();
   }
 }
 
@@ -144,13 +147,13 @@ milliseconds DirectWorker::group_failed(const DbError& error) {
   return wait;
 }
 
-milliseconds DirectWorker::rest() {
+/// As Dispatcher::rest.
+milliseconds DirectWorker::rest(store::From from) {
   if (services_.waker.blind()) return kBlindPoll;
-  if (!services_.waker.asleep()) return idle_.next();
+  if (!services_.waker.asleep() || from == store::From::cursor) return idle_.next();
   if (role_ == Role::helper) return jittered(kHelperPoll);
-  const auto poll = jittered(services_.options.processor.poll);
-  if (std::exchange(due_known_, true)) return poll;
-  return std::min(poll, store::next_due(connection_.get(), queue_).value_or(poll));
+  return due_.next(jittered(services_.options.processor.poll),
+                   [this] { return store::next_due(connection_.get(), queue_); });
 }
 
 }  // namespace outbox::engine

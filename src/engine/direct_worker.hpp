@@ -7,6 +7,7 @@
 
 #include "core/pacing.hpp"
 #include "engine/connection.hpp"
+#include "engine/due_wait.hpp"
 #include "engine/lane_plan.hpp"
 #include "engine/services.hpp"
 #include "engine/slots.hpp"
@@ -35,7 +36,7 @@ class DirectWorker {
   core::milliseconds handle_group(int processor, const store::DirectKinds& kinds);
   core::milliseconds group_failed(const core::DbError& error);
   void report(const store::DirectKinds& kinds, const std::vector<store::DirectJob>& jobs);
-  [[nodiscard]] core::milliseconds rest();
+  [[nodiscard]] core::milliseconds rest(store::From from);
 
   Services& services_;
   const std::string queue_;
@@ -53,7 +54,7 @@ class DirectWorker {
   core::IdleWait idle_;
   int conflicts_{0};
   core::milliseconds limit_{};  // of the connection, as last set
-  bool due_known_{false};
+  DueWait due_;
 
   std::atomic<int> backend_pid_{0};
 };

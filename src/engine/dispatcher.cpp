@@ -6,6 +6,8 @@
 #include "store/due.hpp"
 #include "store/finish.hpp"
 #include "store/presence.hpp"
+#include "store/sleep.hpp"
+#include "store/strays.hpp"
 
 namespace outbox::engine {
 
@@ -25,6 +27,14 @@ constexpr milliseconds kSuspectLook{5'000};
 constexpr milliseconds kLastWait{2'000};
 /// Without LISTEN (a pooler) an idle lane polls this often.
 constexpr milliseconds kBlindPoll{50};
+/// Held back for a suspect, which may end at any time.
+constexpr milliseconds kHeldLook{5};
+/// After a suspect has waited in vain for a runner of its own queue, the next try is so much later.
+constexpr std::chrono::minutes kSuspectPause{5};
+/// How often what is owed is looked at.
+constexpr milliseconds kOwedLook{100};
+/// How often claims without a reply are looked for.
+constexpr milliseconds kStraysLook{1'000};
 
 microseconds since(Clock::time_point start) {
   return std::chrono::duration_cast<microseconds>(Clock::now() - start);
@@ -47,17 +57,18 @@ Dispatcher::Dispatcher(Services& services, std::string queue, const core::QueueO
 void Dispatcher::run(const std::stop_token& stop) {
   const std::stop_callback ring{stop, [this] { lane_.notify(); }};
   while (!stop.stop_requested()) {
-    if (lane_.wait(turn())) due_known_ = false;
+    if (lane_.wait(turn())) due_.forget();
   }
   drain();
 }
 
 milliseconds Dispatcher::turn() {
   take_back();
-  stop_overdue();
+  give_back();
+  const auto most = std::min(stop_overdue(), owed_.empty() ? milliseconds::max() : kOwedLook);
   if (fenced_.exchange(false)) {
-    for (const auto& task : tasks_.drain()) inbox_.push(task);
-    abandon_all(in_flight_);
+    take_unstarted_back();
+    abandon_all();
     return milliseconds{0};
   }
   const auto processor = services_.membership.id();
@@ -66,23 +77,36 @@ milliseconds Dispatcher::turn() {
     return jittered(milliseconds{50});
   }
   try {
-    return claim_some(*processor);
+    look_for_strays(*processor);
+    return std::min(most, work(*processor));
   } catch (const DbError& e) {
-    return connection_.failed(e);
+    if (e.session_lost()) {
+      unsure_since_ = Clock::now();
+      look_for_strays_at_ = {};
+    }
+    return std::min(most, connection_.failed(e));
   }
 }
 
-milliseconds Dispatcher::claim_some(int processor) {
+milliseconds Dispatcher::work(int processor) {
   const auto share = plan_.claimed();
   const int most = room(share);
-  // Without room it need not look before the process sleeps: a runner that comes back rings this
-  // lane.
-  lane_.set_content(most == 0 || (share.kinds.empty() && !wish_));
-  if (hold_for_suspect(processor)) return milliseconds{5};
+  const bool held = hold_for_suspect(processor);
+  // Held back or without room it need not look before the process sleeps: it looks by itself, or a
+  // runner that comes back rings this lane.
+  lane_.set_content(held || most == 0 || share.kinds.empty());
+  if (held) return kHeldLook;
   if (most == 0) return milliseconds{250};
   if (share.kinds.empty()) return kSuspectLook;
-  if (!services_.solo.open()) return milliseconds{5};
+  const SoloGate::Entry entry{services_.solo};
+  if (!entry) {
+    lane_.set_content(true);
+    return kHeldLook;
+  }
+  return claim_some(processor, share, most);
+}
 
+milliseconds Dispatcher::claim_some(int processor, const LanePlan::ClaimedShare& share, int most) {
   const auto start = Clock::now();
   const auto from = sweep_.due(start) ? store::From::start : store::From::cursor;
   lane_.looking();
@@ -93,15 +117,14 @@ milliseconds Dispatcher::claim_some(int processor) {
     sweep_.swept(Clock::now(), took);
     services_.events.swept(queue_, count, took);
     if (count == 0) lane_.found_nothing();
+    if (count == 0 && share.one_by_one) plan_.end_isolation();
+  } else if (count > 0) {
+    services_.events.claimed(queue_, count, took);
   }
-  if (count == 0) {
-    if (share.one_by_one && from == store::From::start) plan_.end_isolation();
-    return rest();
-  }
-  services_.events.claimed(queue_, count, took);
+  if (count == 0) return rest(from);
   services_.waker.found_work();
   idle_.worked();
-  due_known_ = false;
+  due_.forget();
   for (auto& job : jobs) hand_out(processor, std::move(job));
   return milliseconds{0};
 }
@@ -117,6 +140,13 @@ bool Dispatcher::hold_for_suspect(int processor) {
     wish_.emplace(services_.solo);
   }
   if (!wish_->granted()) return true;
+  if (static_cast<int>(in_flight_.size()) >= options_.concurrency) {
+    // Patience is over, and no runner is free: the other queues must not wait for ours.
+    wish_.reset();
+    no_suspects_before_ = Clock::now() + kSuspectPause;
+    return false;
+  }
+  const auto start = Clock::now();
   auto suspect = store::claim_suspect(connection_.get(), request(processor, plan_.all_kinds(), 1));
   if (!suspect) {
     wish_.reset();
@@ -124,6 +154,7 @@ bool Dispatcher::hold_for_suspect(int processor) {
         Clock::now();  // look once more before the next pause: a retry may have come due
     return false;
   }
+  services_.events.claimed(queue_, 1, since(start));
   services_.waker.found_work();
   hand_out(processor, std::move(*suspect));
   return true;
@@ -131,6 +162,7 @@ bool Dispatcher::hold_for_suspect(int processor) {
 
 bool Dispatcher::suspects_due() {
   const int hint = services_.suspects_hint;
+  if (Clock::now() < no_suspects_before_) return false;
   if (hint == seen_hint_ && Clock::now() < next_suspect_look_) return false;
   seen_hint_ = hint;
   next_suspect_look_ = Clock::now() + jittered(kSuspectLook);
@@ -144,17 +176,13 @@ int Dispatcher::room(const LanePlan::ClaimedShare& share) const {
 }
 
 /// Nothing was found: polls every few ms while the process is awake, until the next due job while
-/// it sleeps.
-milliseconds Dispatcher::rest() {
+/// it sleeps. Only an empty look from the start may end in a long rest: a job behind the cursor may
+/// have been inserted before the process slept, and so without a notification.
+milliseconds Dispatcher::rest(store::From from) {
   if (services_.waker.blind()) return kBlindPoll;
-  if (!services_.waker.asleep()) return idle_.next();
-  const auto poll = jittered(services_.options.processor.poll);
-  if (!due_known_) {
-    due_in_ = store::next_due(connection_.get(), queue_).value_or(poll);
-    due_known_ = true;
-    return std::min(poll, due_in_);
-  }
-  return poll;
+  if (!services_.waker.asleep() || from == store::From::cursor) return idle_.next();
+  return due_.next(jittered(services_.options.processor.poll),
+                   [this] { return store::next_due(connection_.get(), queue_); });
 }
 
 store::ClaimRequest Dispatcher::request(int processor, const std::vector<std::string>& kinds,
@@ -173,86 +201,133 @@ void Dispatcher::hand_out(int processor, store::Claimed claimed) {
 }
 
 void Dispatcher::take_back() {
-  std::vector<TaskPtr> unsettled;
   for (auto& task : inbox_.take()) {
     in_flight_.erase(task);
     services_.solo.finished(1);
     if (task == suspect_) suspect_.reset();
-    if (task->settled) mean_.add(task->ran);
-    plan_.isolated_one_done();
-    if (!task->settled) unsettled.push_back(std::move(task));
-  }
-  give_back(unsettled);
-}
-
-/// C++ handlers are told by their stop token; SQL has its statement_timeout.
-void Dispatcher::stop_overdue() {
-  const auto now = Clock::now();
-  for (const auto& task : in_flight_) {
-    const auto started = task->started.load();
-    if (started == 0) continue;
-    const auto timeout = services_.handlers.at(task->claimed.job.kind).options.timeout;
-    if (now > Clock::time_point{Clock::duration{started}} + timeout) task->stop.request_stop();
-  }
-}
-
-void Dispatcher::abandon_all(const std::unordered_set<TaskPtr>& tasks) {
-  for (const auto& task : tasks) {
-    task->abandoned = true;
-    task->stop.request_stop();
-    const int pid = task->backend_pid;
-    if (pid == 0) continue;
-    try {
-      (void)store::cancel_backend(connection_.get(), pid);
-    } catch (const DbError& e) {
-      (void)connection_.failed(e);
-      return;  // no connection, no cancel; the server notices the closed sockets when we exit
+    if (task->settled) {
+      mean_.add(task->ran);
+    } else {
+      owed_[task->processor].push_back(task->claimed);
     }
+    plan_.isolated_one_done();
   }
 }
 
-void Dispatcher::give_back_unstarted() {
+void Dispatcher::take_unstarted_back() {
   for (auto& task : tasks_.drain()) inbox_.push(std::move(task));
   take_back();
 }
 
-void Dispatcher::give_back(const std::vector<TaskPtr>& tasks) {
-  if (tasks.empty()) return;
-  std::vector<store::Claimed> claims;
-  claims.reserve(tasks.size());
-  for (const auto& task : tasks) claims.push_back(task->claimed);
-  ReconnectWait reconnect;
-  // Bounded: when the database does not answer, the claims are left to the rescue.
-  for (int tries = 0; tries < 3; ++tries) {
-    try {
-      const int released = store::release(connection_.get(), tasks.front()->processor, claims);
-      if (released > 0) services_.events.released(queue_, released);
-      return;
-    } catch (const DbError& e) {
-      lane_.wait(connection_.failed(e));
+/// C++ handlers are told by their stop token; SQL has its statement_timeout. Returns how long no
+/// other timeout ends.
+milliseconds Dispatcher::stop_overdue() {
+  const auto now = Clock::now();
+  auto next = milliseconds::max();
+  for (const auto& task : in_flight_) {
+    const auto timeout = services_.handlers.at(task->claimed.job.kind).options.timeout;
+    const auto started = task->started.load();
+    const auto end =
+        (started == 0 ? now : Clock::time_point{Clock::duration{started}}) + timeout;
+    if (now > end) {
+      task->stop.request_stop();
+    } else {
+      next = std::min(next, std::chrono::ceil<milliseconds>(end - now) + milliseconds{1});
     }
   }
-  left_claims_ = true;
+  return next;
+}
+
+/// Nothing that is in flight may write its end any more.
+void Dispatcher::abandon_all() {
+  for (const auto& task : in_flight_) {
+    task->abandoned = true;
+    task->stop.request_stop();
+  }
+  (void)cancel_abandoned();
+}
+
+/// Ends the statements that abandoned handlers wait for. False: there is no connection to do it
+/// with; the server notices the closed sockets when we exit.
+bool Dispatcher::cancel_abandoned() {
+  try {
+    for (const auto& task : in_flight_) {
+      const int pid = task->backend_pid;
+      if (task->abandoned && pid != 0) (void)store::cancel_backend(connection_.get(), pid);
+    }
+    return true;
+  } catch (const DbError& e) {
+    (void)connection_.failed(e);
+    return false;
+  }
+}
+
+/// One try, at most a tenth of the time. What remains is owed: while this processor lives, nobody
+/// else may rescue it.
+void Dispatcher::give_back() {
+  if (owed_.empty() || Clock::now() < give_back_at_) return;
+  const auto start = Clock::now();
+  try {
+    while (!owed_.empty()) {
+      const auto first = owed_.begin();
+      const int released = store::release(connection_.get(), first->first, first->second);
+      owed_.erase(first);
+      if (released == 0) continue;
+      services_.events.released(queue_, released);
+      store::tell_everybody(connection_.get());  // no INSERT has announced them
+    }
+  } catch (const DbError& e) {
+    const auto wait = connection_.failed(e);
+    give_back_at_ = Clock::now() + std::max<Clock::duration>(wait, 10 * (Clock::now() - start));
+  }
+}
+
+/// A claim may have committed although its reply was lost. Nobody runs such jobs, and nobody may
+/// rescue them: looks for them until the server has surely ended that statement.
+void Dispatcher::look_for_strays(int processor) {
+  if (!unsure_since_ || Clock::now() < look_for_strays_at_) return;
+  std::vector<std::int64_t> known;
+  for (const auto& task : in_flight_) known.push_back(task->claimed.job.id);
+  const auto start = Clock::now();
+  const auto limit = services_.options.database.statement_timeout;
+  look_for_strays_at_ = start + 10 * limit;  // if it does not come to its end
+  const int found = store::release_strays(connection_.get(), processor, queue_, known);
+  if (found > 0) services_.events.released(queue_, found);
+  look_for_strays_at_ =
+      Clock::now() + std::max<Clock::duration>(kStraysLook, 10 * (Clock::now() - start));
+  if (start > *unsure_since_ + limit + kStraysLook) unsure_since_.reset();
 }
 
 void Dispatcher::drain() {
   lane_.set_content(true);
-  give_back_unstarted();
-  const Clock::time_point grace_ends{Clock::duration{grace_ends_.load()}};
-  const auto wait_until = [&](Clock::time_point end) {
-    while (!in_flight_.empty() && Clock::now() < end) {
-      const auto left = std::chrono::duration_cast<milliseconds>(end - Clock::now());
-      lane_.wait(std::min(left + milliseconds{1}, milliseconds{100}));
-      take_back();
-      stop_overdue();
-    }
-  };
-  wait_until(grace_ends);
-  if (in_flight_.empty()) return;
-  abandon_all(in_flight_);
-  wait_until(Clock::now() + kLastWait);
-  // What is still running can write nothing more once its token is gone.
-  give_back({in_flight_.begin(), in_flight_.end()});
+  take_unstarted_back();
+  wait_for_runners(Clock::time_point{Clock::duration{grace_ends_.load()}});
+  if (!in_flight_.empty()) {
+    abandon_all();
+    wait_for_runners(Clock::now() + kLastWait);
+    // What is still running can write nothing more once its token is gone.
+    for (const auto& task : in_flight_) owed_[task->processor].push_back(task->claimed);
+  }
+  // Bounded: when the database does not answer, the claims are left to the rescue.
+  for (int tries = 0; tries < 3 && !owed_.empty(); ++tries) {
+    if (tries > 0) lane_.wait(milliseconds{200});
+    give_back_at_ = {};
+    give_back();
+  }
+}
+
+void Dispatcher::wait_for_runners(Clock::time_point end) {
+  bool can_cancel = true;
+  for (;;) {
+    take_back();
+    give_back();
+    (void)stop_overdue();
+    const auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
+    if (in_flight_.empty() || left <= milliseconds{0}) return;
+    lane_.wait(std::min(left, milliseconds{100}));
+    // Again: a cancel that comes between two statements of a handler ends none.
+    can_cancel = can_cancel && cancel_abandoned();
+  }
 }
 
 }  // namespace outbox::engine

@@ -3,13 +3,16 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <optional>
 #include <stop_token>
 #include <string>
 #include <unordered_set>
+#include <vector>
 
 #include "core/pacing.hpp"
 #include "engine/connection.hpp"
+#include "engine/due_wait.hpp"
 #include "engine/lane_plan.hpp"
 #include "engine/services.hpp"
 #include "engine/task.hpp"
@@ -42,21 +45,25 @@ class Dispatcher {
   [[nodiscard]] std::size_t in_flight() const { return in_flight_.size(); }
   /// Whether some claims could not be given back: others must rescue them. After run() has
   /// returned.
-  [[nodiscard]] bool left_claims() const { return left_claims_; }
+  [[nodiscard]] bool left_claims() const { return !owed_.empty() || unsure_since_; }
 
  private:
-  core::milliseconds claim_some(int processor);
+  core::milliseconds work(int processor);
+  core::milliseconds claim_some(int processor, const LanePlan::ClaimedShare& share, int most);
   [[nodiscard]] bool hold_for_suspect(int processor);
   [[nodiscard]] bool suspects_due();
   [[nodiscard]] int room(const LanePlan::ClaimedShare& share) const;
-  [[nodiscard]] core::milliseconds rest();
+  [[nodiscard]] core::milliseconds rest(store::From from);
   void hand_out(int processor, store::Claimed claimed);
   void take_back();
-  void stop_overdue();
-  void abandon_all(const std::unordered_set<TaskPtr>& tasks);
-  void give_back_unstarted();
-  void give_back(const std::vector<TaskPtr>& tasks);
+  void take_unstarted_back();
+  [[nodiscard]] core::milliseconds stop_overdue();
+  void abandon_all();
+  [[nodiscard]] bool cancel_abandoned();
+  void give_back();
+  void look_for_strays(int processor);
   void drain();
+  void wait_for_runners(core::Clock::time_point end);
   [[nodiscard]] store::ClaimRequest request(int processor, const std::vector<std::string>& kinds,
                                             int most) const;
 
@@ -75,13 +82,16 @@ class Dispatcher {
   core::IdleWait idle_;
   core::MeanTime mean_;
   std::unordered_set<TaskPtr> in_flight_;
+  std::map<int, std::vector<store::Claimed>> owed_;  // to be given back, by processor id
+  core::Clock::time_point give_back_at_{};           // not before
+  std::optional<core::Clock::time_point> unsure_since_;  // a claim's reply was lost
+  core::Clock::time_point look_for_strays_at_{};
   std::optional<SoloGate::Wish> wish_;
   TaskPtr suspect_;
   int seen_hint_{-1};
   core::Clock::time_point next_suspect_look_{};
-  bool left_claims_{false};
-  bool due_known_{false};
-  core::milliseconds due_in_{};
+  core::Clock::time_point no_suspects_before_{};
+  DueWait due_;
 
   std::atomic<core::Clock::rep> grace_ends_{0};
   std::atomic<bool> fenced_{false};

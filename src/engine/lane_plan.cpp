@@ -46,19 +46,20 @@ LanePlan::ClaimedShare LanePlan::claimed() const {
   return {claimed_, false};
 }
 
-void LanePlan::observe(const std::string& kind, core::microseconds ran) {
+bool LanePlan::observe(const std::string& kind, core::microseconds ran) {
   const std::lock_guard lock{mutex_};
   const auto found = kinds_.find(kind);
-  if (found == kinds_.end()) return;
+  if (found == kinds_.end()) return false;
   auto& state = found->second;
   state.mean.add(ran);
-  if (!state.sql || state.lane != core::Lane::automatic) return;
+  if (!state.sql || state.lane != core::Lane::automatic) return false;
   // Hysteresis: a kind comes back only when its jobs have become much shorter.
   const bool slow = state.mean.value() > (state.slow ? core::kSlowJob / 4 : core::kSlowJob);
-  if (slow == state.slow) return;
+  if (slow == state.slow) return false;
   state.slow = slow;
   rebuild();
   events_.lane_changed(queue_, kind, slow ? "claimed" : "direct", state.mean.value());
+  return true;
 }
 
 void LanePlan::isolate(int jobs, std::string_view why) {

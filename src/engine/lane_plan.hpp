@@ -31,8 +31,9 @@ class LanePlan {
   [[nodiscard]] ClaimedShare claimed() const;
   [[nodiscard]] const std::vector<std::string>& all_kinds() const { return all_kinds_; }
 
-  /// A handler's time; moves an automatic kind between the lanes when its mean says so.
-  void observe(const std::string& kind, core::microseconds ran);
+  /// A handler's time; moves an automatic kind between the lanes when its mean says so. True when
+  /// it did: the lanes are to be woken, the other one may be resting for lack of work.
+  [[nodiscard]] bool observe(const std::string& kind, core::microseconds ran);
 
   /// A whole group was undone for a reason that one of its jobs may carry: the next `jobs` of this
   /// queue run one by one.

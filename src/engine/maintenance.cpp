@@ -66,7 +66,10 @@ std::string Maintenance::schema_problem() const {
 
 milliseconds Maintenance::turn() {
   try {
-    if (fresh_death_.exchange(false)) {
+    if (fresh_death_) {
+      // Perhaps it led the sleepers: who relied on its locks was not notified since.
+      store::tell_everybody(connection_.get());
+      fresh_death_ = false;
       dead_waiting_ = true;
       rescue_ = {};
     }

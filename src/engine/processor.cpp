@@ -98,7 +98,10 @@ bool Processor::stop(const std::string& why) {
     Wakeup wakeup;
     const std::stop_callback ring{stop, [&] { wakeup.notify(); }};
     const auto left = std::chrono::duration_cast<milliseconds>(grace_ends - Clock::now());
-    if (!wakeup.wait(std::max(left, milliseconds{0}))) cancel_late_groups();
+    if (wakeup.wait(left)) return;
+    do {
+      cancel_late_groups();  // again: a cancel that comes between two statements ends none
+    } while (!wakeup.wait(milliseconds{500}));
   }};
   bool joined = true;
   auto left = store::Left::nothing;
@@ -116,11 +119,14 @@ bool Processor::stop(const std::string& why) {
 /// A direct group is short by design; one that is still running when the grace is over waits for a
 /// lock.
 void Processor::cancel_late_groups() {
+  std::vector<int> pids;
+  for (const auto& queue : queues_) {
+    for (const int pid : queue->direct_backends()) pids.push_back(pid);
+  }
+  if (pids.empty()) return;
   try {
     store::Database database{options_.database, "stop", store::Use::people};
-    for (const auto& queue : queues_) {
-      for (const int pid : queue->direct_backends()) store::cancel_backend(database, pid);
-    }
+    for (const int pid : pids) store::cancel_backend(database, pid);
   } catch (const DbError& e) {
     events_.db_error("stop", to_text(e.fault()), e.sqlstate(), e.what());
   }

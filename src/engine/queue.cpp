@@ -59,7 +59,7 @@ void Queue::request_stop(core::Clock::time_point grace_ends) {
 
 bool Queue::join() {
   for (auto& thread : direct_threads_) thread.join();
-  dispatcher_thread_.join();
+  if (dispatcher_thread_.joinable()) dispatcher_thread_.join();  // a start may have failed half-way
   for (auto& thread : runner_threads_) thread.request_stop();
   const bool stuck = dispatcher_.in_flight() > 0;
   for (auto& thread : runner_threads_) {

@@ -51,17 +51,14 @@ void Runner::run(const std::stop_token& stop) {
 }
 
 void Runner::execute(Task& task) {
-  const auto start = Clock::now();
   if (task.abandoned) return;
   if (task.claimed.expired) return bury_expired(task);
-  task.started = start.time_since_epoch().count();
   const auto ran = attempt_until_known(task);
-  task.ran = since(start);
   task.backend_pid = 0;
   std::visit(core::overloaded{
                  [&](const store::RanDone&) {
                    task.settled = true;
-                   plan_.observe(task.claimed.job.kind, task.ran);
+                   observe(task);
                    services_.events.finished(ref(task.claimed), task.claimed.waited, task.ran);
                  },
                  [&](const store::RanUndone& undone) {
@@ -79,6 +76,7 @@ store::Ran Runner::attempt(Task& task) {
   const auto& handler = services_.handlers.at(task.claimed.job.kind);
   auto& database = connection_.get();
   task.backend_pid = database.backend_pid();
+  if (task.abandoned) return store::RanUndone{Retry{"given up at a stop"}, "error", {}};
   const store::RunRequest request{
       .processor = task.processor, .history = queue_.history, .timeout = handler.options.timeout};
   return std::visit(core::overloaded{
@@ -110,16 +108,25 @@ store::Ran Runner::attempt_until_known(Task& task) {
       pause(task, connection_.failed(e));
       continue;
     }
+    // The time of this try alone: what the database's outages take is not the handler's.
+    const auto start = Clock::now();
+    task.started = start.time_since_epoch().count();
     try {
-      return attempt(task);
+      auto ran = attempt(task);
+      task.ran = since(start);
+      return ran;
     } catch (const DbError& e) {
+      task.ran = since(start);
+      task.started = 0;
+      task.backend_pid = 0;
       wait = connection_.failed(e);
       const bool blame = e.fault() == Fault::conflict ? ++conflicts > 2 * core::kLostConnectionsMax
                          : e.session_lost()           ? ++lost >= core::kLostConnectionsMax
                                                       : true;
       if (e.fault() == Fault::in_doubt && !still_ours(task)) return store::RanDone{};
       if (blame && !task.abandoned) {
-        const std::string why = e.session_lost() ? "the connection was lost each time it ran: " : "";
+        const std::string why =
+            e.session_lost() ? "the connection was lost each time it ran: " : "";
         return store::RanUndone{Retry{why + e.what()}, "error", e.sqlstate()};
       }
     }
@@ -152,12 +159,17 @@ void Runner::settle(Task& task, const store::RanUndone& undone) {
   const core::Standing standing{claimed.job.attempt, claimed.job.max_attempts, claimed.claim_token};
   write(task, core::decide(standing, undone.outcome, kind.options.backoff, spin()),
         {undone.reason, undone.sqlstate});
-  if (!std::holds_alternative<Snooze>(undone.outcome)) plan_.observe(claimed.job.kind, task.ran);
+  if (!std::holds_alternative<Snooze>(undone.outcome)) observe(task);
+}
+
+void Runner::observe(const Task& task) {
+  if (plan_.observe(task.claimed.job.kind, task.ran)) services_.waker.wake_lanes();
 }
 
 /// Writes an end until the database has taken or refused it; the token makes a repetition harmless.
 void Runner::write(Task& task, const core::Verdict& verdict, const store::Failure& failure) {
   bool in_doubt = false;
+  ReconnectWait again;
   while (!task.abandoned) {
     try {
       const bool written =
@@ -178,7 +190,7 @@ void Runner::write(Task& task, const core::Verdict& verdict, const store::Failur
           verdict);
     } catch (const DbError& e) {
       in_doubt = in_doubt || e.session_lost();
-      pause(task, connection_.failed(e));
+      pause(task, std::max(connection_.failed(e), again.next()));
     }
   }
 }

@@ -31,6 +31,7 @@ class Runner {
   void bury_expired(Task& task);
   void write(Task& task, const core::Verdict& verdict, const store::Failure& failure);
   [[nodiscard]] bool still_ours(Task& task);
+  void observe(const Task& task);
   void pause(Task& task, core::milliseconds most);
 
   Services& services_;

@@ -12,15 +12,27 @@ namespace outbox::engine {
 /// Counts the claims that this process holds, over all queues. Thread contract: any thread.
 class SoloGate {
  public:
-  /// Longest time that the other claims are held back for a suspect; after it the suspect runs
-  /// beside those that are still running.
-  static constexpr std::chrono::seconds kPatience{30};
+  /// `patience`: longest time that the other claims are held back for a suspect; after it the
+  /// suspect runs beside those that are still running.
+  explicit SoloGate(core::Clock::duration patience = std::chrono::seconds{30})
+      : patience_{patience} {}
 
-  /// Whether ordinary claims may be made now.
-  [[nodiscard]] bool open() const {
-    const std::lock_guard lock{mutex_};
-    return wanted_ == 0 && !taken_;
-  }
+  /// An ordinary claim in the making, if one may be made now. It counts as a job until it goes, so
+  /// that no suspect is let in between the statement and the jobs that it brings.
+  class Entry {
+   public:
+    explicit Entry(SoloGate& gate) : gate_{gate}, open_{gate.enter()} {}
+    ~Entry() {
+      if (open_) gate_.finished(1);
+    }
+    Entry(const Entry&) = delete;
+    Entry& operator=(const Entry&) = delete;
+    [[nodiscard]] explicit operator bool() const { return open_; }
+
+   private:
+    SoloGate& gate_;
+    const bool open_;
+  };
 
   void claimed(int jobs) {
     const std::lock_guard lock{mutex_};
@@ -46,7 +58,7 @@ class SoloGate {
     /// True once everything else has finished, or patience is over, and no other dispatcher runs a
     /// suspect.
     [[nodiscard]] bool granted() {
-      return has_ = has_ || gate_.take(core::Clock::now() - since_ > kPatience);
+      return has_ = has_ || gate_.take(core::Clock::now() - since_ > gate_.patience_);
     }
 
    private:
@@ -56,6 +68,12 @@ class SoloGate {
   };
 
  private:
+  bool enter() {
+    const std::lock_guard lock{mutex_};
+    if (wanted_ > 0 || taken_) return false;
+    ++held_;
+    return true;
+  }
   void want(int change) {
     const std::lock_guard lock{mutex_};
     wanted_ += change;
@@ -70,7 +88,8 @@ class SoloGate {
     taken_ = false;
   }
 
-  mutable std::mutex mutex_;
+  const core::Clock::duration patience_;
+  std::mutex mutex_;
   int held_{0};        // guarded by mutex_
   int wanted_{0};      // guarded by mutex_
   bool taken_{false};  // guarded by mutex_

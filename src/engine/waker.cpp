@@ -2,6 +2,8 @@
 // asleep -> notified -> awake.
 #include "engine/waker.hpp"
 
+#include <algorithm>
+
 #include "engine/jitter.hpp"
 
 namespace outbox::engine {
@@ -16,6 +18,12 @@ namespace {
 constexpr milliseconds kStayAwake{10};
 /// A lane that does not look within this is stuck in the database: stay awake.
 constexpr milliseconds kDozeMost{200};
+/// While a producer's transaction is open nobody can fall asleep: tries again after 2 ms, doubling up
+/// to this.
+constexpr milliseconds kDozeAgainLeast{2};
+constexpr milliseconds kDozeAgainMost{64};
+/// A process whose lanes do not wait for jobs has no reason to sleep, and looks again this often.
+constexpr milliseconds kContentLook{50};
 
 }  // namespace
 
@@ -54,10 +62,15 @@ bool Waker::all_lanes_looked(Clock::time_point since) const {
   return true;
 }
 
-void Waker::wake(store::Tell tell, const char* why) {
+bool Waker::all_lanes_content() const {
+  return std::all_of(lanes_.begin(), lanes_.end(),
+                     [](const auto& lane) { return lane->content_.load(); });
+}
+
+void Waker::wake(const char* why) {
   state_ = State::awake;
   worked_at_ = Clock::now().time_since_epoch().count();
-  if (mode_ == store::Sleep::leader) store::wake_up(*database_, tell);
+  store::wake_up(*database_, mode_);
   mode_ = store::Sleep::awake;
   events_.woke(why);
 }
@@ -71,6 +84,7 @@ void Waker::run(const std::stop_token& stop) {
     } catch (const DbError& e) {
       events_.db_error("wake-up", to_text(e.fault()), e.sqlstate(), e.what());
       database_.reset();
+      lost_the_lead_ = lost_the_lead_ || mode_ == store::Sleep::leader;
       mode_ = store::Sleep::awake;
       state_ = State::awake;
       blind_ = true;
@@ -88,6 +102,8 @@ void Waker::turn(const std::stop_token& stop) {
     if (blind_)
       events_.notice(
           "behind a transaction pooler: no session lock and no LISTEN, jobs are found by polling");
+    if (lost_the_lead_) store::tell_everybody(*database_);  // the followers relied on its locks
+    lost_the_lead_ = false;
   }
   if (blind_) {
     wakeup_.wait(options_.processor.poll);
@@ -95,9 +111,10 @@ void Waker::turn(const std::stop_token& stop) {
   }
   const auto worked = Clock::time_point{Clock::duration{worked_at_.load()}};
   const auto idle = std::chrono::duration_cast<milliseconds>(Clock::now() - worked);
-  if (idle < kStayAwake) {
-    const auto woken =
-        store::wait_for_notification(*database_, wakeup_.descriptor(), kStayAwake - idle);
+  const bool content = all_lanes_content();
+  if (idle < kStayAwake || content) {
+    const auto woken = store::wait_for_notification(*database_, wakeup_.descriptor(),
+                                                    content ? kContentLook : kStayAwake - idle);
     if (woken == store::Woken::notified) ++suspects_hint_;
     wakeup_.clear();
     return;
@@ -109,16 +126,19 @@ void Waker::turn(const std::stop_token& stop) {
 void Waker::doze() {
   mode_ = store::fall_asleep(*database_);
   if (mode_ == store::Sleep::awake) {
-    wakeup_.wait(milliseconds{2});  // a producer's transaction is open; the lanes go on polling
+    // A producer's transaction is open; the lanes go on polling.
+    doze_again_ = std::clamp(2 * doze_again_, kDozeAgainLeast, kDozeAgainMost);
+    wakeup_.wait(doze_again_);
     return;
   }
+  doze_again_ = {};
   const auto since = Clock::now();
   state_ = State::dozing;
   while (!all_lanes_looked(since)) {
     const bool rung = wakeup_.wait(milliseconds{1});
     const auto worked = Clock::time_point{Clock::duration{worked_at_.load()}};
     if ((rung && worked > since) || Clock::now() - since > kDozeMost) {
-      wake(store::Tell::followers, "a job was found while falling asleep");
+      wake("a job was found while falling asleep");
       return;
     }
   }
@@ -133,16 +153,16 @@ void Waker::sleep(const std::stop_token& stop) {
     if (woken == store::Woken::timeout) continue;
     if (woken == store::Woken::notified) {
       ++suspects_hint_;
-      wake(store::Tell::nobody, "notified");
+      wake("notified");
       wake_lanes();
       return;
     }
     wakeup_.clear();
-    wake(store::Tell::followers, "a lane found a job");
+    wake("a lane found a job");
     wake_lanes();
     return;
   }
-  if (mode_ == store::Sleep::leader) store::wake_up(*database_, store::Tell::followers);
+  store::wake_up(*database_, mode_);
 }
 
 }  // namespace outbox::engine

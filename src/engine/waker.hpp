@@ -73,7 +73,8 @@ class Waker {
   void doze();
   void sleep(const std::stop_token& stop);
   [[nodiscard]] bool all_lanes_looked(core::Clock::time_point since) const;
-  void wake(store::Tell tell, const char* why);
+  [[nodiscard]] bool all_lanes_content() const;
+  void wake(const char* why);
 
   const core::Options& options_;
   observe::Events& events_;
@@ -82,6 +83,8 @@ class Waker {
 
   std::optional<store::Database> database_;  // only the waker's thread
   store::Sleep mode_{store::Sleep::awake};   // only the waker's thread
+  bool lost_the_lead_{false};                // only the waker's thread
+  core::milliseconds doze_again_{};          // only the waker's thread
 
   std::atomic<State> state_{State::awake};
   std::atomic<core::Clock::rep> worked_at_{0};

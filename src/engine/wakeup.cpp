@@ -1,6 +1,7 @@
 // Wake-ups between threads of one processor.
 #include "engine/wakeup.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -28,7 +29,9 @@ void Wakeup::clear() const {
 
 bool Wakeup::wait(std::chrono::milliseconds most) const {
   pollfd waits{fd_, POLLIN, 0};
-  const bool rung = ::poll(&waits, 1, static_cast<int>(most.count())) > 0;
+  // A negative time, from a caller who was descheduled while computing it, would mean for ever.
+  const auto ms = std::max(most, std::chrono::milliseconds{0}).count();
+  const bool rung = ::poll(&waits, 1, static_cast<int>(ms)) > 0;
   if (rung) clear();
   return rung;
 }

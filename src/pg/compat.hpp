@@ -74,4 +74,20 @@ inline void forbid_silent_reconnect([[maybe_unused]] pqxx::connection& connectio
 #endif
 }
 
+/// A transaction that code of others may use. When exec() fails in 6.4, pqxx::work rolls back at
+/// once, and if the caller catches that, whatever it sends with parameters afterwards is committed
+/// on its own. This one leaves the transaction broken until its end, as the server and 7.x do.
+class HandlerTransaction : public pqxx::work {
+#if OUTBOX_PQXX_AT_LEAST(7, 0)
+  using pqxx::work::work;
+#else
+ public:
+  explicit HandlerTransaction(pqxx::connection& connection)
+      : pqxx::internal::namedclass{"job's transaction", ""}, pqxx::work{connection} {}
+
+ private:
+  pqxx::result do_exec(const char query[]) override { return direct_exec(query); }
+#endif
+};
+
 }  // namespace outbox::pg

@@ -67,8 +67,8 @@ std::string with_parameters(const std::string& url,
   std::string out = url;
   bool has_query = is_url && url.find('?') != std::string::npos;
   for (const auto& [key, value] : parameters) {
-    const bool given = std::any_of(parts.begin(), parts.end(),
-                                   [&](const auto& part) { return part.key == key; });
+    const bool given =
+        std::any_of(parts.begin(), parts.end(), [&](const auto& part) { return part.key == key; });
     if (given) continue;
     if (is_url) {
       out += has_query ? '&' : '?';
@@ -86,9 +86,14 @@ std::string with_parameters(const std::string& url,
 class Session::Receiver : public pqxx::notification_receiver {
  public:
   Receiver(pqxx::connection& connection, const std::string& channel)
-      : pqxx::notification_receiver{connection, channel} {}
-  void operator()(const std::string& /*payload*/, int /*backend_pid*/) override { ++received; }
+      : pqxx::notification_receiver{connection, channel}, own_pid_{connection.backendpid()} {}
+  void operator()(const std::string& /*payload*/, int backend_pid) override {
+    if (backend_pid != own_pid_) ++received;
+  }
   int received{0};
+
+ private:
+  const int own_pid_;
 };
 
 Session::Session(const ConnectSpec& spec) : connection_{connect(spec)} {

@@ -56,7 +56,7 @@ class Session {
     }
   }
 
-  /// Subscribes to a channel; take_notifications() tells what came.
+  /// Subscribes to a channel; take_notifications() tells what came from other sessions.
   void listen(const std::string& channel);
 
   /// Runs plain SQL, several statements allowed, no parameters. Throws core::DbError.

@@ -16,7 +16,8 @@ namespace {
 // Index: jobs_claim_idx, one tight range per priority (LATERAL), so the future and other priorities
 // are never walked. Locks: the rows taken, SKIP LOCKED. Form: `ctid = ANY (ARRAY(…))` takes exactly
 // n rows; `id IN (SELECT … LIMIT n)` may run its subquery once per outer row. The clock is an
-// InitPlan: clock_timestamp() itself could not be an index condition. claimed_by, suspect and kind
+// InitPlan: clock_timestamp() itself could not be an index condition. `id + 0` is how the index
+// spells its last column, see the migration. claimed_by, suspect and kind
 // are filters, never index columns, so that the claim is HOT. A row that somebody changed after the
 // snapshot is locked but missed by its ctid: harmless, the next sweep takes it.
 constexpr pg::Statement kClaim{"claim", R"(/* outbox:claim */
@@ -29,10 +30,10 @@ UPDATE outbox.jobs j
           LATERAL (
             SELECT c.ctid FROM outbox.jobs c
              WHERE c.queue = $1 AND c.priority = p.priority AND c.run_at <= (SELECT clock_timestamp())
-               AND (c.run_at, c.id) >= (coalesce('epoch'::timestamptz + p.run_at_us * interval '1 microsecond', '-infinity'), p.id)
+               AND (c.run_at, c.id + 0) >= (coalesce('epoch'::timestamptz + p.run_at_us * interval '1 microsecond', '-infinity'), p.id)
                AND c.claimed_by IS NULL AND NOT c.suspect AND c.kind = ANY ($5::text[])
                AND NOT EXISTS (SELECT FROM outbox.queues q WHERE q.name = $1 AND q.paused_at IS NOT NULL)
-             ORDER BY c.run_at, c.id LIMIT $6::int FOR UPDATE SKIP LOCKED) x
+             ORDER BY c.run_at, c.id + 0 LIMIT $6::int FOR UPDATE SKIP LOCKED) x
     LIMIT $6::int))
 RETURNING j.ctid, j.id, j.claim_token, j.attempt, j.max_attempts, j.crashes, j.priority, j.kind, j.unique_key, j.payload,
           j.headers, (date_part('epoch', j.run_at) * 1000000)::bigint,

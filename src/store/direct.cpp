@@ -39,10 +39,10 @@ c AS MATERIALIZED (
                   c.crashes, c.kind, c.unique_key, c.payload, c.headers
              FROM outbox.jobs c
             WHERE c.queue = $1 AND c.priority = p.priority AND c.run_at <= (SELECT clock_timestamp())
-              AND (c.run_at, c.id) >= (coalesce('epoch'::timestamptz + p.run_at_us * interval '1 microsecond', '-infinity'), p.id)
+              AND (c.run_at, c.id + 0) >= (coalesce('epoch'::timestamptz + p.run_at_us * interval '1 microsecond', '-infinity'), p.id)
               AND c.claimed_by IS NULL AND NOT c.suspect AND c.kind = ANY ($5::text[])
               AND NOT EXISTS (SELECT FROM outbox.queues q WHERE q.name = $1 AND q.paused_at IS NOT NULL)
-            ORDER BY c.run_at, c.id LIMIT $12::int FOR UPDATE SKIP LOCKED) x
+            ORDER BY c.run_at, c.id + 0 LIMIT $12::int FOR UPDATE SKIP LOCKED) x
    LIMIT $12::int),
 h AS MATERIALIZED (
   SELECT c.*, clock_timestamp() AS started_at,

@@ -16,7 +16,7 @@ SELECT ceil(date_part('epoch', min(x.run_at) - clock_timestamp()) * 1000)::bigin
   FROM unnest('{0,1,2,3}'::smallint[]) AS p (priority),
        LATERAL (SELECT c.run_at FROM outbox.jobs c
                  WHERE c.queue = $1 AND c.priority = p.priority AND c.run_at > (SELECT clock_timestamp())
-                 ORDER BY c.run_at, c.id LIMIT 1) x)"};
+                 ORDER BY c.run_at LIMIT 1) x)"};
 
 }  // namespace
 

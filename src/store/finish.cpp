@@ -49,15 +49,14 @@ SELECT d.id, d.created_at, d.run_at, d.expires_at, $3::int, d.priority, d.attemp
   FROM d
 ON CONFLICT (id) DO UPDATE SET died_at = excluded.died_at, reason = excluded.reason, last_error = excluded.last_error)"};
 
-// Index: jobs_pkey, one descent for each id: the OFFSET 0 fence keeps the array on the outer side.
-// A suspect keeps its attempt, because its claim did not charge one. The token goes up so that a
-// handler that still runs can write nothing more.
+// Index: jobs_pkey, one descent for each id; a join with the arrays could put the table on the
+// outer side. A suspect keeps its attempt, because its claim did not charge one. The token goes up
+// so that a handler that still runs can write nothing more.
 constexpr pg::Statement kRelease{"release", R"(/* outbox:release */
 UPDATE outbox.jobs j
    SET claimed_by = NULL, claimed_at = NULL, claim_token = j.claim_token + 1,
        attempt = CASE WHEN j.suspect THEN j.attempt ELSE greatest(j.attempt - 1, 0) END
-  FROM (SELECT * FROM unnest($2::bigint[], $3::int[]) OFFSET 0) AS u (id, token)
- WHERE j.id = u.id AND j.claim_token = u.token AND j.claimed_by = $1::int)"};
+ WHERE j.id = ANY ($2::bigint[]) AND j.claim_token = ($3::int[])[array_position($2::bigint[], j.id)] AND j.claimed_by = $1::int)"};
 
 constexpr pg::Statement kStillClaimed{"still_claimed", R"(/* outbox:still_claimed */
 SELECT FROM outbox.jobs j WHERE j.id = $1::bigint AND j.claim_token = $2::int AND j.claimed_by = $3::int)"};

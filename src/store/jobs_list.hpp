@@ -20,13 +20,13 @@ struct JobFilter {
 struct JobPage {
   std::vector<JobSummary> jobs;  ///< By id, highest first.
   /// Where to go on, as JobFilter::after; 0: that was all. May be set although `jobs` is short:
-  /// looking stops after about a second, so that a rare job in a long history costs many small
+  /// looking stops after about two seconds, so that a rare job in a long history costs many small
   /// calls instead of one that hurts.
   std::int64_t next{};
   Moment now;  ///< The database's clock.
 };
 
-/// Throws core::DbError. Bounded: walks windows of ids and stops after about a second.
+/// Throws core::DbError. Bounded: walks windows of ids and stops after about two seconds.
 [[nodiscard]] JobPage jobs_list(Database& database, const JobFilter& filter);
 
 }  // namespace outbox::store

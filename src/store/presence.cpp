@@ -74,7 +74,7 @@ found AS MATERIALIZED (
        AND c.claimed_by IS NOT NULL
        AND (c.claimed_by = ANY (ARRAY(SELECT p.id FROM outbox.processors p WHERE p.dead_at IS NOT NULL))
             OR (c.claimed_at < clock_timestamp() - interval '1 minute' AND c.claimed_by <> ALL (ARRAY(SELECT p.id FROM outbox.processors p))))
-     ORDER BY c.run_at, c.id LIMIT $3::int FOR UPDATE SKIP LOCKED) x
+     ORDER BY c.run_at, c.id + 0 LIMIT $3::int FOR UPDATE SKIP LOCKED) x
   LIMIT $3::int),
 u AS (
   UPDATE outbox.jobs j

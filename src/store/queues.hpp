@@ -28,8 +28,9 @@ struct QueueStatus {
 };
 
 /// Queues that have a row or live jobs, by name; at most kQueuesMost that have only jobs. The price
-/// grows with the number of queues and with `cap`: at most 8 * cap index entries for each. Throws
-/// core::DbError.
+/// grows with the number of queues and with `cap`: at most 8 * cap index entries for each. When
+/// that takes longer than the statement timeout, it is done again with a hundredth of the cap.
+/// Throws core::DbError.
 [[nodiscard]] std::vector<QueueStatus> queue_statuses(Database& database, int cap);
 
 inline constexpr int kQueuesMost = 1'000;

@@ -122,7 +122,7 @@ Ran in_transaction(Database& database, const RunRequest& request, const Claimed&
   auto& session = database.session();
   auto stage = Stage::enter;
   try {
-    pqxx::work tx{session.raw()};
+    pg::HandlerTransaction tx{session.raw()};
     session.call(tx, kEnter, std::to_string(request.timeout.count()), claim_mark(claimed));
     stage = Stage::handler;
     inside(session, tx);

@@ -1,5 +1,5 @@
 // SQL of sleeping. Lock class 7306801: objects 0 to 15 are the stripes that producers share (by
-// backend pid), 100 is the leader's.
+// backend pid), 100 is the leader's, 101 is shared by the followers.
 #include "store/sleep.hpp"
 
 #include <poll.h>
@@ -19,6 +19,10 @@ SELECT pg_try_advisory_lock(7306801, 100))"};
 constexpr pg::Statement kTakeStripes{"take_stripes", R"(/* outbox:take_stripes */
 SELECT count(*) FILTER (WHERE pg_try_advisory_lock(7306801, s)) FROM generate_series(0, 15) s)"};
 
+// Before the look at the stripes: either that sees that they are free, or who frees them sees this.
+constexpr pg::Statement kFollow{"follow", R"(/* outbox:follow */
+SELECT pg_try_advisory_lock_shared(7306801, 101))"};
+
 // A shared lock that is refused on every stripe means that the leader holds them all; what was
 // granted is dropped at once.
 constexpr pg::Statement kFreeStripes{"free_stripes", R"(/* outbox:free_stripes */
@@ -26,6 +30,11 @@ SELECT count(*) FILTER (WHERE pg_try_advisory_xact_lock_shared(7306801, s)) FROM
 
 constexpr pg::Statement kUnlock{"unlock", R"(/* outbox:unlock */
 SELECT pg_advisory_unlock_all())"};
+
+// First the locks, then the look for followers, in the order of the columns: a follower that looks
+// in between finds the job, or an open producer, or takes the locks itself.
+constexpr pg::Statement kLetGo{"let_go", R"(/* outbox:let_go */
+SELECT pg_advisory_unlock_all(), CASE WHEN NOT pg_try_advisory_xact_lock(7306801, 101) THEN pg_notify('outbox', '') END)"};
 
 constexpr int kStripes = 16;
 
@@ -37,17 +46,18 @@ Sleep fall_asleep(Database& database) {
   auto& session = database.session();
   if (session.run(kLead)[0][0].as<bool>()) {
     if (session.run(kTakeStripes)[0][0].as<int>() == kStripes) return Sleep::leader;
-    session.run(kUnlock);
+    session.run(kLetGo);
     return Sleep::awake;
   }
-  return session.run(kFreeStripes)[0][0].as<int>() == 0 ? Sleep::follower : Sleep::awake;
+  if (session.run(kFollow)[0][0].as<bool>() && session.run(kFreeStripes)[0][0].as<int>() == 0)
+    return Sleep::follower;
+  session.run(kUnlock);
+  return Sleep::awake;
 }
 
-void wake_up(Database& database, Tell tell) {
-  database.session().run(kUnlock);
-  // After the locks are gone: a follower that looks now either finds the job or an open producer,
-  // or takes the locks itself.
-  if (tell == Tell::followers) tell_everybody(database);
+void wake_up(Database& database, Sleep sleep) {
+  if (sleep == Sleep::awake) return;
+  database.session().run(sleep == Sleep::leader ? kLetGo : kUnlock);
 }
 
 void tell_everybody(Database& database) { database.session().run_script("NOTIFY outbox"); }
@@ -64,7 +74,7 @@ Woken wait_for_notification(Database& database, int descriptor, std::chrono::mil
 }
 
 std::vector<pg::Statement> sleep_statements() {
-  return {kLead, kTakeStripes, kFreeStripes, kUnlock};
+  return {kLead, kTakeStripes, kFollow, kFreeStripes, kUnlock, kLetGo};
 }
 
 }  // namespace outbox::store

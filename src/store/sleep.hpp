@@ -21,10 +21,10 @@ void listen(Database& database);
 /// once more before it rests.
 [[nodiscard]] Sleep fall_asleep(Database& database);
 
-/// Lets go of the locks. A leader that was not woken by a notification wakes the followers, who
-/// were relying on its locks.
-enum class Tell { nobody, followers };
-void wake_up(Database& database, Tell tell);
+/// Lets go of what fall_asleep() took and said. A leader tells the followers, who rely on its
+/// locks; also when a notification has woken it: one of them may have fallen asleep again before it
+/// let go.
+void wake_up(Database& database, Sleep sleep);
 
 /// Notifies every processor: something became claimable that no INSERT announced.
 void tell_everybody(Database& database);

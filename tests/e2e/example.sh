@@ -71,7 +71,7 @@ expect_sql '0|0||0' "SELECT attempt, crashes, claimed_by, (SELECT count(*) FROM 
 expect 0 'Look at jobs' "$(program mail)" --help # it has the commands of outboxd
 
 say "careless handlers"
-sql 'DROP SCHEMA shop CASCADE; DELETE FROM outbox.jobs; DELETE FROM outbox.dead_jobs; DELETE FROM outbox.job_failures; DELETE FROM outbox.finished_jobs'
+PGOPTIONS='-c client_min_messages=warning' sql 'DROP SCHEMA shop CASCADE; DELETE FROM outbox.jobs; DELETE FROM outbox.dead_jobs; DELETE FROM outbox.job_failures; DELETE FROM outbox.finished_jobs'
 sql 'CREATE SCHEMA shop CREATE TABLE writes (job_id bigint)'
 configure 1m
 sed -i '/^kinds/,$d' "$config"
@@ -85,6 +85,7 @@ dead throws_anything attempts '' 'something that is not a std::exception'
 dead throws_bad_text attempts '' 'bad UTF-8 �� and xxx'
 dead returns_nul discarded '' 'before�after'
 dead swallows attempts 25P02 'went on after an SQL error that it caught'
+expect_sql 0 "SELECT count(*) FROM outbox.jobs WHERE kind = 'orphan'"
 dead commits attempts 2D000 'ended the transaction it was given'
 dead rolls_back attempts 2D000 'ended the transaction it was given'
 dead retries attempts '' 'not done'

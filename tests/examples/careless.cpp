@@ -36,6 +36,10 @@ outbox::Registry careless_handlers() {
       context.tx().exec("SELECT 1 / 0");
     } catch (const std::exception&) {  // its transaction is broken all the same
     }
+    try {
+      outbox::enqueue(context.tx(), {.kind = "orphan"});
+    } catch (const std::exception&) {
+    }
   });
   registry.add("savepoint", [](outbox::Context& context) {  // the right way to do that
     write(context);
