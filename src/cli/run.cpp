@@ -39,7 +39,9 @@ int wait_for_signal() {
 
 engine::HandlerTable make_handlers(const core::Options& options, const Registry& registry) {
   store::Database database{options.database, "start", store::Use::people};
-  if (auto problem = store::compatible(store::schema_version(database), store::kSchemaBuiltFor, store::kSchemaOldest)) throw *problem;
+  if (auto problem = store::compatible(store::schema_version(database), store::kSchemaBuiltFor,
+                                       store::kSchemaOldest))
+    throw *problem;
   const auto checked = store::check_handlers(database, options.kinds);
   if (!checked.errors.empty()) {
     std::string all = "some sql handlers cannot run in this database:";

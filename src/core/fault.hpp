@@ -7,8 +7,8 @@
 namespace outbox::core {
 
 enum class Fault {
-  outage,  ///< The server is away, restarting, read-only or full, or the session has lost its
-           ///< prepared statements: wait and reconnect; no attempt is burned.
+  outage,    ///< The server is away, restarting, read-only or full, or the session has lost its
+             ///< prepared statements: wait and reconnect; no attempt is burned.
   in_doubt,  ///< The connection was lost during COMMIT: look at the row before doing anything.
   conflict,  ///< Serialization failure or deadlock: roll back and run again at once.
   busy,      ///< A lock was not to be had in time: run again later.

@@ -227,8 +227,7 @@ milliseconds Dispatcher::stop_overdue() {
   for (const auto& task : in_flight_) {
     const auto timeout = services_.handlers.at(task->claimed.job.kind).options.timeout;
     const auto started = task->started.load();
-    const auto end =
-        (started == 0 ? now : Clock::time_point{Clock::duration{started}}) + timeout;
+    const auto end = (started == 0 ? now : Clock::time_point{Clock::duration{started}}) + timeout;
     if (now > end) {
       task->stop.request_stop();
     } else {

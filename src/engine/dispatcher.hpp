@@ -82,8 +82,8 @@ class Dispatcher {
   core::IdleWait idle_;
   core::MeanTime mean_;
   std::unordered_set<TaskPtr> in_flight_;
-  std::map<int, std::vector<store::Claimed>> owed_;  // to be given back, by processor id
-  core::Clock::time_point give_back_at_{};           // not before
+  std::map<int, std::vector<store::Claimed>> owed_;      // to be given back, by processor id
+  core::Clock::time_point give_back_at_{};               // not before
   std::optional<core::Clock::time_point> unsure_since_;  // a claim's reply was lost
   core::Clock::time_point look_for_strays_at_{};
   std::optional<SoloGate::Wish> wish_;

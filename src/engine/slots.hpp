@@ -37,8 +37,8 @@ class Slots {
   [[nodiscard]] Slot take(const std::stop_token& stop) {
     std::unique_lock lock{mutex_};
     const auto place = waiting_.emplace(waiting_.end());
-    const bool taken = freed_.wait(
-        lock, stop, [&] { return free_ > 0 && place == waiting_.begin(); });
+    const bool taken =
+        freed_.wait(lock, stop, [&] { return free_ > 0 && place == waiting_.begin(); });
     waiting_.erase(place);
     if (taken) --free_;
     if (free_ > 0) freed_.notify_all();  // it is the next one's turn

@@ -18,8 +18,8 @@ namespace {
 constexpr milliseconds kStayAwake{10};
 /// A lane that does not look within this is stuck in the database: stay awake.
 constexpr milliseconds kDozeMost{200};
-/// While a producer's transaction is open nobody can fall asleep: tries again after 2 ms, doubling up
-/// to this.
+/// While a producer's transaction is open nobody can fall asleep: tries again after 2 ms, doubling
+/// up to this.
 constexpr milliseconds kDozeAgainLeast{2};
 constexpr milliseconds kDozeAgainMost{64};
 /// A process whose lanes do not wait for jobs has no reason to sleep, and looks again this often.

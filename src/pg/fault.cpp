@@ -3,9 +3,10 @@
 //   08xxx                         outage    connection
 //   25006                         outage    read-only: we are connected to a demoted server
 //   57P01 … 57P05                 outage    the server ends or refuses sessions
-//   53xxx, 58030                  outage    disk full, too many connections, out of memory, I/O error
-//   54000 "wraparound"            outage    the database takes no writes; else a row is too large
-//   26000, 0A000 "cached plan"    outage    a prepared statement is gone or no longer fits the table:
+//   53xxx, 58030                  outage    disk full, too many connections, out of memory, I/O
+//   error 54000 "wraparound"            outage    the database takes no writes; else a row is too
+//   large 26000, 0A000 "cached plan"    outage    a prepared statement is gone or no longer fits
+//   the table:
 //                                           only a new session prepares it again
 //   40001, 40P01                  conflict  run the transaction again
 //   55P03                         busy      lock_timeout or NOWAIT

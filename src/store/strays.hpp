@@ -9,9 +9,9 @@
 
 namespace outbox::store {
 
-/// Gives back, uncharged, what `processor` has claimed in `queue` apart from the jobs `known`. Walks
-/// the queue's due jobs: only for after a lost connection. Rows that are locked just now are left;
-/// ask again later. Returns how many. Throws core::DbError.
+/// Gives back, uncharged, what `processor` has claimed in `queue` apart from the jobs `known`.
+/// Walks the queue's due jobs: only for after a lost connection. Rows that are locked just now are
+/// left; ask again later. Returns how many. Throws core::DbError.
 int release_strays(Database& database, int processor, const std::string& queue,
                    const std::vector<std::int64_t>& known);
 

@@ -1,8 +1,7 @@
 // The direct lane: groups, and what happens when a whole group is undone.
-#include "engine/direct_worker.hpp"
-
 #include <boost/test/unit_test.hpp>
 
+#include "engine/direct_worker.hpp"
 #include "support/engine.hpp"
 
 using namespace outbox;
@@ -18,7 +17,8 @@ bool work_off(World& world, Bench& bench, core::milliseconds limit = 20s) {
   return eventually(limit, [&] {
     bench.direct_turn();
     bench.step();
-    return world.db.number("SELECT count(*) FROM outbox.jobs WHERE run_at <= clock_timestamp()") == 0;
+    return world.db.number("SELECT count(*) FROM outbox.jobs WHERE run_at <= clock_timestamp()") ==
+           0;
   });
 }
 
@@ -67,9 +67,12 @@ BOOST_AUTO_TEST_CASE(each_job_of_a_group_has_an_end_of_its_own) {
 BOOST_AUTO_TEST_CASE(a_job_that_times_out_is_found_and_charged_alone) {
   World world;
   world.options.database.statement_timeout = 300ms;
-  world.sql("post", "INSERT INTO effects (job) SELECT $2 FROM pg_sleep(($1->>'s')::float8)").timeout = 300ms;
-  world.db.exec("INSERT INTO outbox.jobs (kind, payload) SELECT 'post', jsonb_build_object('s', CASE n WHEN 3 THEN 30 ELSE 0 END) "
-                "FROM generate_series(1, 6) n");
+  world.sql("post", "INSERT INTO effects (job) SELECT $2 FROM pg_sleep(($1->>'s')::float8)")
+      .timeout = 300ms;
+  world.db.exec(
+      "INSERT INTO outbox.jobs (kind, payload) SELECT 'post', jsonb_build_object('s', CASE n WHEN "
+      "3 THEN 30 ELSE 0 END) "
+      "FROM generate_series(1, 6) n");
   const auto culprit = world.db.number("SELECT id FROM outbox.jobs WHERE payload->>'s' = '30'");
   Bench bench{world};
   bench.direct_turn();
@@ -93,11 +96,14 @@ BOOST_AUTO_TEST_CASE(a_job_that_times_out_is_found_and_charged_alone) {
 
 BOOST_AUTO_TEST_CASE(a_failure_at_commit_is_charged_to_its_job_alone) {
   World world;
-  world.db.exec("CREATE TABLE wholes (id int PRIMARY KEY); INSERT INTO wholes VALUES (1);"
-                "CREATE TABLE parts (whole int REFERENCES wholes DEFERRABLE INITIALLY DEFERRED)");
+  world.db.exec(
+      "CREATE TABLE wholes (id int PRIMARY KEY); INSERT INTO wholes VALUES (1);"
+      "CREATE TABLE parts (whole int REFERENCES wholes DEFERRABLE INITIALLY DEFERRED)");
   world.sql("part", "INSERT INTO parts VALUES (($1->>'of')::int)");
-  world.db.exec("INSERT INTO outbox.jobs (kind, payload) SELECT 'part', jsonb_build_object('of', CASE n WHEN 2 THEN 7 ELSE 1 END) "
-                "FROM generate_series(1, 4) n");
+  world.db.exec(
+      "INSERT INTO outbox.jobs (kind, payload) SELECT 'part', jsonb_build_object('of', CASE n WHEN "
+      "2 THEN 7 ELSE 1 END) "
+      "FROM generate_series(1, 4) n");
   const auto culprit = world.db.number("SELECT id FROM outbox.jobs WHERE payload->>'of' = '7'");
   Bench bench{world};
   bench.direct_turn();
@@ -113,7 +119,9 @@ BOOST_AUTO_TEST_CASE(a_failure_at_commit_is_charged_to_its_job_alone) {
 
 BOOST_AUTO_TEST_CASE(a_job_that_kills_its_connection_is_found_and_charged_alone) {
   World world;
-  world.sql("post", "INSERT INTO effects (job) SELECT $2 WHERE $1->>'kill' IS NULL OR pg_terminate_backend(pg_backend_pid())");
+  world.sql("post",
+            "INSERT INTO effects (job) SELECT $2 WHERE $1->>'kill' IS NULL OR "
+            "pg_terminate_backend(pg_backend_pid())");
   world.insert("post");
   const auto culprit = world.insert("post", "payload", "'{\"kill\": 1}'");
   world.insert("post");
@@ -163,7 +171,9 @@ BOOST_AUTO_TEST_CASE(the_dispatcher_is_rung_when_the_claimed_lane_gets_new_work)
 
 BOOST_AUTO_TEST_CASE(a_group_that_somebody_interfered_with_is_done_again) {
   World world;
-  world.db.exec("CREATE FUNCTION meddle(bigint) RETURNS void LANGUAGE sql AS 'INSERT INTO effects (job) VALUES ($1)'");
+  world.db.exec(
+      "CREATE FUNCTION meddle(bigint) RETURNS void LANGUAGE sql AS 'INSERT INTO effects (job) "
+      "VALUES ($1)'");
   world.sql("post", "SELECT meddle($2)");
   test::Producer operator_session{world};
   world.insert_many("post", 3);

@@ -1,8 +1,7 @@
 // The claimed lane's loop, turned by hand: how much it claims, what it does with what comes back.
-#include "engine/dispatcher.hpp"
-
 #include <boost/test/unit_test.hpp>
 
+#include "engine/dispatcher.hpp"
 #include "support/engine.hpp"
 
 using namespace outbox;
@@ -197,7 +196,8 @@ BOOST_AUTO_TEST_CASE(claims_that_could_not_be_given_back_are_given_back_later) {
   world.db.exec("INSERT INTO outbox.queues (name, paused_at) VALUES ('default', now())");
   test::Producer operator_session{world};
   operator_session.run("BEGIN");
-  operator_session.run("SELECT id FROM outbox.jobs WHERE id = " + std::to_string(id) + " FOR UPDATE");
+  operator_session.run("SELECT id FROM outbox.jobs WHERE id = " + std::to_string(id) +
+                       " FOR UPDATE");
   bench.bring_back(task);
   for (int i = 0; i < 3; ++i) bench.dispatcher.turn();
   BOOST_TEST(world.job(id, "claimed_by IS NULL") == "f");
@@ -222,8 +222,9 @@ BOOST_AUTO_TEST_CASE(a_fence_without_a_database_reaches_every_handler) {
     running.push_back(std::move(task));
   }
   BOOST_REQUIRE_EQUAL(running.size(), 3U);
-  world.db.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE datname = current_database() AND pid <> pg_backend_pid()");
+  world.db.exec(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+      "WHERE datname = current_database() AND pid <> pg_backend_pid()");
   bench.dispatcher.fence();
   bench.dispatcher.turn();
   for (const auto& task : running) {
@@ -244,7 +245,9 @@ BOOST_AUTO_TEST_CASE(a_suspect_runs_alone_and_the_others_wait_for_it) {
   auto running = bench.take();
   BOOST_TEST_REQUIRE((running != nullptr));
 
-  world.db.exec("INSERT INTO outbox.jobs (kind, suspect, crashes, attempt) VALUES ('work', true, 1, 1), ('work', true, 1, 1)");
+  world.db.exec(
+      "INSERT INTO outbox.jobs (kind, suspect, crashes, attempt) VALUES ('work', true, 1, 1), "
+      "('work', true, 1, 1)");
   world.insert("work");
   ++bench.suspects_hint;
   bench.dispatcher.turn();
@@ -281,7 +284,8 @@ BOOST_AUTO_TEST_CASE(a_suspect_whose_queue_has_no_free_runner_gives_way_to_the_o
   bench.dispatcher.turn();
   const auto running = bench.take();
   BOOST_TEST_REQUIRE((running != nullptr));
-  world.db.exec("INSERT INTO outbox.jobs (kind, suspect, crashes, attempt) VALUES ('work', true, 1, 1)");
+  world.db.exec(
+      "INSERT INTO outbox.jobs (kind, suspect, crashes, attempt) VALUES ('work', true, 1, 1)");
   ++bench.suspects_hint;
   bench.dispatcher.turn();
   BOOST_TEST(!open(bench));
@@ -337,7 +341,8 @@ BOOST_AUTO_TEST_CASE(isolation_ends_when_no_job_is_left) {
   BOOST_TEST(world.finished() == 1);
 }
 
-// The process sleeps while the handler runs: the turn that tells the handler must not wait for a poll.
+// The process sleeps while the handler runs: the turn that tells the handler must not wait for a
+// poll.
 BOOST_AUTO_TEST_CASE(a_turn_asks_to_come_back_when_the_next_timeout_is_due) {
   World world;
   world.cpp("work", [](Context&) {}).timeout = 300ms;
@@ -364,8 +369,9 @@ BOOST_AUTO_TEST_CASE(it_waits_out_an_outage_and_claims_again) {
   world.cpp("work", [](Context&) {});
   Bench bench{world};
   bench.step();
-  world.db.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE datname = current_database() AND pid <> pg_backend_pid()");
+  world.db.exec(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+      "WHERE datname = current_database() AND pid <> pg_backend_pid()");
   world.insert("work");
   BOOST_TEST(eventually(10s, [&] {
     bench.step();

@@ -1,6 +1,5 @@
-// Rescue, as a processor does it: jobs of the dead run again, one at a time, at the price of a crash.
-#include "engine/maintenance.hpp"
-
+// Rescue, as a processor does it: jobs of the dead run again, one at a time, at the price of a
+// crash.
 #include <atomic>
 #include <mutex>
 #include <set>
@@ -9,6 +8,7 @@
 #include <boost/test/unit_test.hpp>
 #include <pqxx/pqxx>
 
+#include "engine/maintenance.hpp"
 #include "support/engine.hpp"
 
 using namespace outbox;
@@ -22,10 +22,12 @@ namespace {
 /// A processor that vanished long ago, with claims.
 void vanished(World& world, int jobs, int crashes = 0) {
   world.db.exec(
-      "INSERT INTO outbox.processors (name, version, built_for, pid, queues, kinds, session_lock, dead_after, heartbeat_at) "
+      "INSERT INTO outbox.processors (name, version, built_for, pid, queues, kinds, session_lock, "
+      "dead_after, heartbeat_at) "
       "VALUES ('gone', '1', 3, 1, '{}', '{}', false, '10s', now() - interval '1 hour');"
       "INSERT INTO outbox.jobs (kind, attempt, claim_token, claimed_by, claimed_at, crashes) "
-      "SELECT 'work', 1, 1, max(id), now(), " + std::to_string(crashes) + " FROM outbox.processors, generate_series(1, " +
+      "SELECT 'work', 1, 1, max(id), now(), " +
+      std::to_string(crashes) + " FROM outbox.processors, generate_series(1, " +
       std::to_string(jobs) + ") n GROUP BY n");
 }
 
@@ -33,7 +35,8 @@ void vanished(World& world, int jobs, int crashes = 0) {
 
 BOOST_AUTO_TEST_SUITE(maintenance_pgtest)
 
-BOOST_AUTO_TEST_CASE(jobs_of_a_vanished_processor_run_one_at_a_time_and_pay_a_crash_not_an_attempt) {
+BOOST_AUTO_TEST_CASE(
+    jobs_of_a_vanished_processor_run_one_at_a_time_and_pay_a_crash_not_an_attempt) {
   World world;
   std::atomic<int> running{0};
   std::atomic<int> beside_a_suspect{0};
@@ -50,9 +53,12 @@ BOOST_AUTO_TEST_CASE(jobs_of_a_vanished_processor_run_one_at_a_time_and_pay_a_cr
   BOOST_TEST(eventually(20s, [&] { return world.live() == 0; }));
   BOOST_TEST(beside_a_suspect == 0);
   BOOST_TEST(world.effects() == 15);
-  BOOST_TEST(world.db.number("SELECT count(*) FROM outbox.finished_jobs WHERE id <= 5 AND crashes = 1 AND attempt = 1") == 5);
-  BOOST_TEST(world.db.number("SELECT count(*) FROM outbox.finished_jobs WHERE id > 5 AND crashes = 0 AND attempt = 1") == 10);
-  BOOST_TEST(world.db.number("SELECT count(*) FROM outbox.job_failures WHERE reason = 'crash'") == 5);
+  BOOST_TEST(world.db.number("SELECT count(*) FROM outbox.finished_jobs WHERE id <= 5 AND crashes "
+                             "= 1 AND attempt = 1") == 5);
+  BOOST_TEST(world.db.number("SELECT count(*) FROM outbox.finished_jobs WHERE id > 5 AND crashes = "
+                             "0 AND attempt = 1") == 10);
+  BOOST_TEST(world.db.number("SELECT count(*) FROM outbox.job_failures WHERE reason = 'crash'") ==
+             5);
   BOOST_TEST(world.metric("outboxd_rescued_total") == 5);
   BOOST_TEST(world.metric("outboxd_jobs_claimed_total") == 15);
 }
@@ -64,7 +70,9 @@ BOOST_AUTO_TEST_CASE(a_job_that_outlived_too_many_processors_is_a_dead_letter) {
   RunningProcessor processor{world};
   BOOST_TEST(eventually(10s, [&] { return world.live() == 0; }));
   BOOST_TEST(world.effects() == 0);
-  BOOST_TEST(world.dead(1) == "crashes: 3 processors died while they held it; the last one: gone, its heartbeat was late");
+  BOOST_TEST(
+      world.dead(1) ==
+      "crashes: 3 processors died while they held it; the last one: gone, its heartbeat was late");
   BOOST_TEST(world.failures(1) == "crash");
 }
 
@@ -72,7 +80,9 @@ BOOST_AUTO_TEST_CASE(claims_of_a_processor_whose_row_is_gone_are_rescued_too) {
   World world;
   world.cpp("work", [](Context& context) { test::note(context); });
   vanished(world, 1);
-  world.db.exec("UPDATE outbox.jobs SET claimed_at = now() - interval '2 minutes'; DELETE FROM outbox.processors");
+  world.db.exec(
+      "UPDATE outbox.jobs SET claimed_at = now() - interval '2 minutes'; DELETE FROM "
+      "outbox.processors");
   RunningProcessor processor{world};
   BOOST_TEST(eventually(10s, [&] { return world.finished() == 1; }));
   BOOST_TEST(world.effects() == 1);

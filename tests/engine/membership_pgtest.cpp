@@ -1,12 +1,11 @@
 // The heartbeat: registered, lost, marked dead; and what happens to the jobs meanwhile.
-#include "engine/membership.hpp"
-
 #include <atomic>
 #include <thread>
 
 #include <boost/test/unit_test.hpp>
 #include <pqxx/pqxx>
 
+#include "engine/membership.hpp"
 #include "support/engine.hpp"
 
 using namespace outbox;
@@ -18,8 +17,10 @@ using test::World;
 namespace {
 
 void mark_dead(World& world, int id) {
-  world.db.exec("UPDATE outbox.processors SET dead_at = clock_timestamp(), dead_reason = 'by hand' WHERE id = " +
-                std::to_string(id));
+  world.db.exec(
+      "UPDATE outbox.processors SET dead_at = clock_timestamp(), dead_reason = 'by hand' WHERE id "
+      "= " +
+      std::to_string(id));
 }
 
 }  // namespace
@@ -32,8 +33,9 @@ BOOST_AUTO_TEST_CASE(a_lost_heartbeat_connection_is_replaced_and_work_goes_on) {
   RunningProcessor one{world, "one"};
   RunningProcessor two{world, "two"};
   for (int i = 0; i < 3; ++i) {
-    world.db.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                  "WHERE datname = current_database() AND application_name LIKE 'outboxd % heartbeat'");
+    world.db.exec(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND application_name LIKE 'outboxd % heartbeat'");
     world.insert_many("work", 5);
     BOOST_TEST(eventually(5s, [&] { return world.live() == 0; }));
     BOOST_TEST(eventually(5s, [&] { return one.health().ready && two.health().ready; }));
@@ -41,8 +43,11 @@ BOOST_AUTO_TEST_CASE(a_lost_heartbeat_connection_is_replaced_and_work_goes_on) {
   BOOST_TEST(world.effects() == 15);
   // Both hold the lock of their id again, whether it is the old one or a new one.
   BOOST_TEST(eventually(5s, [&] {
-    return world.db.number("SELECT count(*) FROM outbox.processors p JOIN pg_locks l ON l.locktype = 'advisory' "
-                           "AND l.classid = 7306802 AND l.objid::int = p.id AND l.granted WHERE p.dead_at IS NULL") == 2;
+    return world.db.number(
+               "SELECT count(*) FROM outbox.processors p JOIN pg_locks l ON l.locktype = "
+               "'advisory' "
+               "AND l.classid = 7306802 AND l.objid::int = p.id AND l.granted WHERE p.dead_at IS "
+               "NULL") == 2;
   }));
 }
 
@@ -90,7 +95,8 @@ BOOST_AUTO_TEST_CASE(a_result_of_a_claim_that_was_rescued_meanwhile_is_refused) 
   BOOST_TEST(eventually(10s, [&] { return world.finished() == 1; }));
   BOOST_TEST(world.db.value("SELECT note FROM effects") == "run 2");
   open = true;
-  BOOST_TEST(eventually(10s, [&] { return world.metric("outboxd_stale_finishes_total", "work") == 1; }));
+  BOOST_TEST(
+      eventually(10s, [&] { return world.metric("outboxd_stale_finishes_total", "work") == 1; }));
   BOOST_TEST(world.effects() == 1);
   BOOST_TEST(world.failures(id) == "crash");
   BOOST_TEST(world.db.number("SELECT attempt FROM outbox.finished_jobs") == 1);
@@ -101,7 +107,13 @@ BOOST_AUTO_TEST_CASE(a_hand_driven_member_is_fenced_and_registers_anew) {
   world.cpp("work", [](Context&) {});
   std::atomic<int> fenced{0};
   engine::Membership member{world.options,
-                            {.name = "m", .version = "0", .built_for = 3, .pid = 1, .queues = {}, .kinds = {}, .dead_after = 2s},
+                            {.name = "m",
+                             .version = "0",
+                             .built_for = 3,
+                             .pid = 1,
+                             .queues = {},
+                             .kinds = {},
+                             .dead_after = 2s},
                             world.events,
                             {.dead_waiting = [](bool) {}, .fenced = [&] { ++fenced; }}};
   BOOST_TEST(!member.id());

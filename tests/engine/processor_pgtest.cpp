@@ -1,6 +1,4 @@
 // A whole processor: starting, working, losing its database, stopping.
-#include "engine/processor.hpp"
-
 #include <atomic>
 #include <future>
 #include <thread>
@@ -9,6 +7,7 @@
 #include <pqxx/pqxx>
 
 #include "core/error.hpp"
+#include "engine/processor.hpp"
 #include "support/engine.hpp"
 
 using namespace outbox;
@@ -22,7 +21,8 @@ namespace {
 constexpr auto kOurs = "datname = current_database() AND application_name LIKE 'outboxd %'";
 
 void terminate_all(World& world) {
-  world.db.exec(std::string{"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "} + kOurs);
+  world.db.exec(std::string{"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "} +
+                kOurs);
 }
 
 core::Clock::duration time_of(const std::function<void()>& what) {
@@ -89,8 +89,10 @@ class SlowCommit {
 
  private:
   std::int64_t hanging(const std::string& like, const std::string& what) {
-    return world_.db.number("SELECT count(" + what + ") FROM pg_stat_activity WHERE datname = current_database() "
-                            "AND wait_event = 'SyncRep' AND application_name LIKE '" + like + "'");
+    return world_.db.number("SELECT count(" + what +
+                            ") FROM pg_stat_activity WHERE datname = current_database() "
+                            "AND wait_event = 'SyncRep' AND application_name LIKE '" +
+                            like + "'");
   }
   World& world_;
   test::Producer admin_{test::test_url("postgres")};
@@ -120,10 +122,9 @@ struct Latch {
 
 /// Jobs whose effects are not exactly one, or that have no history row.
 std::int64_t not_exactly_once(World& world, int jobs) {
-  return world.db.number(
-      "SELECT count(*) FROM generate_series(1, " + std::to_string(jobs) +
-      ") n WHERE (SELECT count(*) FROM effects WHERE job = n) <> 1 "
-      "OR (SELECT count(*) FROM outbox.finished_jobs WHERE id = n) <> 1");
+  return world.db.number("SELECT count(*) FROM generate_series(1, " + std::to_string(jobs) +
+                         ") n WHERE (SELECT count(*) FROM effects WHERE job = n) <> 1 "
+                         "OR (SELECT count(*) FROM outbox.finished_jobs WHERE id = n) <> 1");
 }
 
 }  // namespace
@@ -135,7 +136,8 @@ BOOST_AUTO_TEST_CASE(it_registers_while_it_runs_and_leaves_nothing_behind) {
   world.cpp("work", [](Context&) {});
   {
     RunningProcessor processor{world, "the name"};
-    BOOST_TEST(world.db.value("SELECT name FROM outbox.processors WHERE dead_at IS NULL") == "the name");
+    BOOST_TEST(world.db.value("SELECT name FROM outbox.processors WHERE dead_at IS NULL") ==
+               "the name");
     BOOST_TEST(eventually(5s, [&] { return processor.health().ready; }));
     BOOST_TEST(eventually(5s, [&] { return processor.health().schema == 3; }));
     BOOST_TEST(world.db.value("SELECT history FROM outbox.queues WHERE name = 'default'") == "t");
@@ -145,7 +147,8 @@ BOOST_AUTO_TEST_CASE(it_registers_while_it_runs_and_leaves_nothing_behind) {
   }
   BOOST_TEST(world.db.number("SELECT count(*) FROM outbox.processors") == 0);
   BOOST_TEST(eventually(5s, [&] {
-    return world.db.number(std::string{"SELECT count(*) FROM pg_stat_activity WHERE "} + kOurs) == 0;
+    return world.db.number(std::string{"SELECT count(*) FROM pg_stat_activity WHERE "} + kOurs) ==
+           0;
   }));
 }
 
@@ -154,9 +157,8 @@ BOOST_AUTO_TEST_CASE(a_start_without_a_database_throws_and_leaves_nothing_runnin
   world.cpp("work", [](Context&) {});
   world.options.database.url = "postgresql://127.0.0.1:1/nowhere";
   engine::Processor processor{world.options, world.handlers, world.events};
-  BOOST_CHECK_EXCEPTION(processor.start(), core::DbError, [](const core::DbError& e) {
-    return e.fault() == core::Fault::outage;
-  });
+  BOOST_CHECK_EXCEPTION(processor.start(), core::DbError,
+                        [](const core::DbError& e) { return e.fault() == core::Fault::outage; });
   BOOST_TEST(!processor.health().ready);
   BOOST_TEST(processor.stop("it never started"));
 }
@@ -167,9 +169,8 @@ BOOST_AUTO_TEST_CASE(a_start_without_a_schema_says_to_migrate) {
   const test::TestDatabase empty{test::Schema::empty};
   world.options.database = empty.options();
   engine::Processor processor{world.options, world.handlers, world.events};
-  BOOST_CHECK_EXCEPTION(processor.start(), core::Error, [](const core::Error& e) {
-    return e.code() == core::ExitCode::pending;
-  });
+  BOOST_CHECK_EXCEPTION(processor.start(), core::Error,
+                        [](const core::Error& e) { return e.code() == core::ExitCode::pending; });
 }
 
 BOOST_AUTO_TEST_CASE(a_stop_lets_the_running_job_finish_and_gives_back_the_others_uncharged) {
@@ -187,7 +188,8 @@ BOOST_AUTO_TEST_CASE(a_stop_lets_the_running_job_finish_and_gives_back_the_other
   BOOST_TEST_REQUIRE(eventually(10s, [&] { return latch.entered == 1; }));
   auto stopped = std::async(std::launch::async, [&] { return processor.stop(); });
   BOOST_TEST(eventually(10s, [&] {
-    return world.db.number("SELECT count(*) FROM outbox.jobs WHERE claimed_by IS NULL AND attempt = 0") == 2;
+    return world.db.number(
+               "SELECT count(*) FROM outbox.jobs WHERE claimed_by IS NULL AND attempt = 0") == 2;
   }));
   BOOST_TEST((stopped.wait_for(0s) == std::future_status::timeout));
   latch.open = true;
@@ -195,7 +197,8 @@ BOOST_AUTO_TEST_CASE(a_stop_lets_the_running_job_finish_and_gives_back_the_other
   BOOST_TEST(latch.entered == 1);
   BOOST_TEST(world.effects() == 1);
   BOOST_TEST(world.finished() == 1);
-  BOOST_TEST(world.db.number("SELECT count(*) FROM outbox.jobs WHERE claimed_by IS NULL AND attempt = 0") == 2);
+  BOOST_TEST(world.db.number(
+                 "SELECT count(*) FROM outbox.jobs WHERE claimed_by IS NULL AND attempt = 0") == 2);
   BOOST_TEST(world.db.number("SELECT count(*) FROM outbox.processors") == 0);
 }
 
@@ -207,18 +210,22 @@ BOOST_AUTO_TEST_CASE(when_the_grace_is_over_handlers_are_told_and_their_jobs_giv
     test::note(context);
     latch.wait_or_stop(context);
   });
-  world.sql("slow", "INSERT INTO effects SELECT 0, 'slow' FROM pg_sleep(60)").lane = core::Lane::claimed;
+  world.sql("slow", "INSERT INTO effects SELECT 0, 'slow' FROM pg_sleep(60)").lane =
+      core::Lane::claimed;
   world.insert("work");
   world.insert("slow");
   RunningProcessor processor{world};
   BOOST_TEST_REQUIRE(eventually(10s, [&] {
-    return latch.entered == 1 && world.db.number("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%outbox:guard%' "
-                                                 "AND state = 'active' AND pid <> pg_backend_pid()") == 1;
+    return latch.entered == 1 &&
+           world.db.number(
+               "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%outbox:guard%' "
+               "AND state = 'active' AND pid <> pg_backend_pid()") == 1;
   }));
   BOOST_TEST((time_of([&] { BOOST_TEST(processor.stop()); }) < 2s));
   BOOST_TEST(latch.told.load());
   BOOST_TEST(world.effects() == 0);
-  BOOST_TEST(world.db.number("SELECT count(*) FROM outbox.jobs WHERE claimed_by IS NULL AND attempt = 0 AND crashes = 0") == 2);
+  BOOST_TEST(world.db.number("SELECT count(*) FROM outbox.jobs WHERE claimed_by IS NULL AND "
+                             "attempt = 0 AND crashes = 0") == 2);
   BOOST_TEST(world.db.number("SELECT count(*) FROM outbox.job_failures") == 0);
   BOOST_TEST(world.db.number("SELECT count(*) FROM outbox.processors") == 0);
 }
@@ -240,7 +247,8 @@ BOOST_AUTO_TEST_CASE(a_handler_that_ignores_its_token_holds_up_the_stop_for_a_mo
   BOOST_TEST(world.job(id, "claimed_by IS NULL") == "t");
   BOOST_TEST(world.job(id, "attempt") == "0");
   latch.open = true;
-  BOOST_TEST(eventually(5s, [&] { return world.metric("outboxd_stale_finishes_total", "work") == 1; }));
+  BOOST_TEST(
+      eventually(5s, [&] { return world.metric("outboxd_stale_finishes_total", "work") == 1; }));
   BOOST_TEST(world.effects() == 0);
   BOOST_TEST(world.job(id, "claimed_by IS NULL") == "t");
 }
@@ -266,7 +274,8 @@ BOOST_AUTO_TEST_CASE(with_a_concurrency_of_one_nothing_runs_beside_anything_in_e
   world.queue().concurrency = 1;
   world.queue().direct_workers = 1;
   const std::string statement =
-      "INSERT INTO effects (job, note) SELECT $2, pg_try_advisory_xact_lock(4711)::text FROM pg_sleep(0.003)";
+      "INSERT INTO effects (job, note) SELECT $2, pg_try_advisory_xact_lock(4711)::text FROM "
+      "pg_sleep(0.003)";
   world.cpp("work", [](Context& context) {
     context.tx().exec("INSERT INTO effects (job, note) SELECT " + std::to_string(context.job().id) +
                       ", pg_try_advisory_xact_lock(4711)::text FROM pg_sleep(0.003)");
@@ -286,12 +295,16 @@ BOOST_AUTO_TEST_CASE(with_a_concurrency_of_one_jobs_start_in_order_of_priority_t
   World world;
   world.queue().concurrency = 1;
   world.cpp("work", [](Context& context) { test::note(context); });
-  world.db.exec("INSERT INTO outbox.jobs (kind, priority) SELECT 'work', 3 - n % 4 FROM generate_series(1, 24) n");
+  world.db.exec(
+      "INSERT INTO outbox.jobs (kind, priority) SELECT 'work', 3 - n % 4 FROM generate_series(1, "
+      "24) n");
   RunningProcessor processor{world};
   BOOST_TEST(eventually(20s, [&] { return world.live() == 0; }));
-  BOOST_TEST(world.db.number("SELECT count(*) FROM (SELECT job, row_number() OVER (ORDER BY at) AS ran, "
-                             "row_number() OVER (ORDER BY f.priority, f.id) AS due FROM effects JOIN outbox.finished_jobs f "
-                             "ON f.id = job) x WHERE ran <> due") == 0);
+  BOOST_TEST(
+      world.db.number("SELECT count(*) FROM (SELECT job, row_number() OVER (ORDER BY at) AS ran, "
+                      "row_number() OVER (ORDER BY f.priority, f.id) AS due FROM effects JOIN "
+                      "outbox.finished_jobs f "
+                      "ON f.id = job) x WHERE ran <> due") == 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_live_job_with_the_same_unique_key_is_not_inserted_again) {
@@ -321,7 +334,8 @@ BOOST_AUTO_TEST_CASE(a_paused_queue_rests_until_it_is_resumed_and_others_go_on) 
   world.insert("work", "queue", "'other'");
   world.insert("post", "queue", "'other'");
   BOOST_TEST(eventually(10s, [&] { return world.finished() == 2; }));
-  BOOST_TEST(world.db.number("SELECT count(*) FROM outbox.finished_jobs WHERE queue = 'other'") == 2);
+  BOOST_TEST(world.db.number("SELECT count(*) FROM outbox.finished_jobs WHERE queue = 'other'") ==
+             2);
   BOOST_TEST(world.live() == 2);
   world.db.exec("UPDATE outbox.queues SET paused_at = NULL; SELECT outbox.wake()");
   BOOST_TEST(eventually(2s, [&] { return world.live() == 0; }));
@@ -345,7 +359,8 @@ BOOST_AUTO_TEST_CASE(connections_that_are_lost_again_and_again_lose_nothing_and_
   World world;
   world.cpp("work", [](Context& context) { test::note(context); });
   world.sql("post", "INSERT INTO effects (job) VALUES ($2)");
-  world.sql("claimed", "INSERT INTO effects (job) SELECT $2 FROM pg_sleep(0.01)").lane = core::Lane::claimed;
+  world.sql("claimed", "INSERT INTO effects (job) SELECT $2 FROM pg_sleep(0.01)").lane =
+      core::Lane::claimed;
   RunningProcessor processor{world};
   for (int round = 0; round < 8; ++round) {
     for (const char* kind : {"work", "post", "claimed"}) world.insert_many(kind, 50);
@@ -369,7 +384,8 @@ BOOST_AUTO_TEST_CASE(an_outage_is_told_by_the_health_and_what_it_cut_off_runs_ag
   });
   const auto id = world.insert("work");
   RunningProcessor processor{world};
-  BOOST_TEST_REQUIRE(eventually(10s, [&] { return latch.entered == 1 && processor.health().ready; }));
+  BOOST_TEST_REQUIRE(
+      eventually(10s, [&] { return latch.entered == 1 && processor.health().ready; }));
   Outage outage{world};
   BOOST_TEST(eventually(10s, [&] { return !processor.health().ready; }));
   BOOST_TEST(processor.health().why_not.find("heartbeat") != std::string::npos);

@@ -1,12 +1,11 @@
 // From a claimed job to its end: every outcome, every way to fail, and what it costs the job.
-#include "engine/runner.hpp"
-
 #include <atomic>
 #include <thread>
 
 #include <boost/test/unit_test.hpp>
 #include <pqxx/pqxx>
 
+#include "engine/runner.hpp"
 #include "support/engine.hpp"
 
 using namespace outbox;
@@ -107,8 +106,7 @@ BOOST_AUTO_TEST_CASE(an_exception_is_a_retry_after_the_kinds_backoff) {
 BOOST_AUTO_TEST_CASE(something_thrown_that_is_no_exception_is_a_retry_too) {
   OneRun one{[](Context&) { throw 42; }};
   one.run();
-  BOOST_TEST(one.job("last_error") ==
-             "the handler threw something that is not a std::exception");
+  BOOST_TEST(one.job("last_error") == "the handler threw something that is not a std::exception");
 }
 
 BOOST_AUTO_TEST_CASE(the_last_attempt_ends_in_a_dead_letter) {
@@ -151,7 +149,8 @@ BOOST_AUTO_TEST_CASE(a_job_that_expires_behind_a_long_one_never_runs,
   const auto task = bench.take();
   BOOST_TEST_REQUIRE((task != nullptr));
   BOOST_TEST_REQUIRE(!task->claimed.expired);
-  BOOST_TEST_REQUIRE(eventually(5s, [&] { return one.job("expires_at < clock_timestamp()") == "t"; }));
+  BOOST_TEST_REQUIRE(
+      eventually(5s, [&] { return one.job("expires_at < clock_timestamp()") == "t"; }));
   bench.runner.execute(*task);
   bench.bring_back(task);
   BOOST_TEST(one.world.effects() == 0);
@@ -168,13 +167,16 @@ BOOST_AUTO_TEST_CASE(a_statement_that_outlasts_the_timeout_is_a_timeout_failure)
 BOOST_AUTO_TEST_CASE(a_timeout_requests_the_stop_token) {
   std::atomic<bool> told{false};
   World world;
-  world.cpp("work", [&](Context& context) {
-    const auto end = core::Clock::now() + 5s;
-    while (!context.stop_token().stop_requested() && core::Clock::now() < end)
-      std::this_thread::sleep_for(1ms);
-    told = context.stop_token().stop_requested();
-    throw std::runtime_error{"told to stop"};
-  }).timeout = 100ms;
+  world
+      .cpp("work",
+           [&](Context& context) {
+             const auto end = core::Clock::now() + 5s;
+             while (!context.stop_token().stop_requested() && core::Clock::now() < end)
+               std::this_thread::sleep_for(1ms);
+             told = context.stop_token().stop_requested();
+             throw std::runtime_error{"told to stop"};
+           })
+      .timeout = 100ms;
   const auto id = world.insert("work");
   Bench bench{world};
   bench.dispatcher.turn();
@@ -238,7 +240,8 @@ BOOST_AUTO_TEST_CASE(a_conflict_is_run_again_and_costs_nothing) {
   std::atomic<int> runs{0};
   OneRun one{[&](Context& context) {
     test::note(context);
-    if (++runs < 4) context.tx().exec("DO $$ BEGIN RAISE EXCEPTION 'again' USING ERRCODE = '40001'; END $$");
+    if (++runs < 4)
+      context.tx().exec("DO $$ BEGIN RAISE EXCEPTION 'again' USING ERRCODE = '40001'; END $$");
   }};
   one.run();
   BOOST_TEST(runs == 4);
@@ -261,8 +264,10 @@ BOOST_AUTO_TEST_CASE(a_job_that_was_taken_away_is_not_finished_twice) {
   OneRun one{[&](Context& context) {
     test::note(context);
     test::Producer other{one.world};
-    other.run("UPDATE outbox.jobs SET claimed_by = NULL, claimed_at = NULL, claim_token = claim_token + 1, "
-              "run_at = now() + interval '1 hour'");
+    other.run(
+        "UPDATE outbox.jobs SET claimed_by = NULL, claimed_at = NULL, claim_token = claim_token + "
+        "1, "
+        "run_at = now() + interval '1 hour'");
   }};
   one.run();
   BOOST_TEST(one.world.effects() == 0);
@@ -308,8 +313,9 @@ BOOST_AUTO_TEST_CASE(what_an_abandoned_handler_says_is_not_written) {
 
 BOOST_AUTO_TEST_CASE(a_deferred_constraint_that_fails_at_commit_fails_the_job) {
   OneRun one{[](Context& context) { context.tx().exec("INSERT INTO parts VALUES (7)"); }};
-  one.world.db.exec("CREATE TABLE wholes (id int PRIMARY KEY);"
-                    "CREATE TABLE parts (whole int REFERENCES wholes DEFERRABLE INITIALLY DEFERRED)");
+  one.world.db.exec(
+      "CREATE TABLE wholes (id int PRIMARY KEY);"
+      "CREATE TABLE parts (whole int REFERENCES wholes DEFERRABLE INITIALLY DEFERRED)");
   one.run();
   BOOST_TEST(one.world.failures(one.id) == "error");
   BOOST_TEST(one.world.db.value("SELECT sqlstate FROM outbox.job_failures") == "23503");

@@ -50,8 +50,7 @@ BOOST_AUTO_TEST_CASE(a_stop_ends_the_wait_without_a_slot) {
   const std::stop_source never;
   const auto held = slots.take(never.get_token());
   std::atomic<int> answer{-1};
-  std::jthread waiter{
-      [&](const std::stop_token& stop) { answer = slots.take(stop) ? 1 : 0; }};
+  std::jthread waiter{[&](const std::stop_token& stop) { answer = slots.take(stop) ? 1 : 0; }};
   waiter.request_stop();
   BOOST_TEST(eventually(5s, [&] { return answer == 0; }));
 }

@@ -1,11 +1,10 @@
 // Asleep and awake: with a poll of 30 s, whatever runs in time was woken for.
-#include "engine/waker.hpp"
-
 #include <atomic>
 #include <thread>
 
 #include <boost/test/unit_test.hpp>
 
+#include "engine/waker.hpp"
 #include "support/engine.hpp"
 
 using namespace outbox;
@@ -19,8 +18,10 @@ namespace {
 /// Sessions that make producers notify: those that hold all stripes.
 std::int64_t sleepers(World& world) {
   return world.db.number(
-      "SELECT count(*) FROM (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = 7306801 AND objid < 16 "
-      "AND mode = 'ExclusiveLock' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+      "SELECT count(*) FROM (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = "
+      "7306801 AND objid < 16 "
+      "AND mode = 'ExclusiveLock' AND granted AND database = (SELECT oid FROM pg_database WHERE "
+      "datname = current_database()) "
       "GROUP BY pid HAVING count(*) = 16) x");
 }
 
@@ -34,8 +35,9 @@ bool falls_asleep(World& world) {
 
 /// Longest time from when a job was due to its effect.
 double latest(World& world) {
-  return std::stod(world.db.value(
-      "SELECT max(extract(epoch FROM at - run_at)) FROM effects JOIN outbox.finished_jobs ON id = job"));
+  return std::stod(
+      world.db.value("SELECT max(extract(epoch FROM at - run_at)) FROM effects JOIN "
+                     "outbox.finished_jobs ON id = job"));
 }
 
 struct Sleepy : World {
@@ -166,7 +168,8 @@ BOOST_AUTO_TEST_CASE(whoever_stays_is_woken_when_the_leader_of_the_sleepers_leav
   auto one = std::make_unique<RunningProcessor>(world, "one");
   BOOST_TEST_REQUIRE(falls_asleep(world));
   RunningProcessor two{world, "two"};
-  BOOST_TEST_REQUIRE(eventually(10s, [&] { return world.db.number("SELECT count(*) FROM outbox.processors") == 2; }));
+  BOOST_TEST_REQUIRE(eventually(
+      10s, [&] { return world.db.number("SELECT count(*) FROM outbox.processors") == 2; }));
   world.insert("post");
   BOOST_TEST(eventually(5s, [&] { return world.live() == 0; }));
   BOOST_TEST_REQUIRE(falls_asleep(world));
@@ -184,13 +187,18 @@ BOOST_AUTO_TEST_CASE(followers_are_woken_when_the_leader_of_the_sleepers_crashes
   leader->run("SELECT pg_advisory_lock(7306801, s) FROM generate_series(0, 15) s");
   leader->run("SELECT pg_advisory_lock(7306801, 100)");
   RunningProcessor processor{world};
-  const auto id = leader->run("INSERT INTO outbox.processors (name, version, built_for, pid, queues, kinds, session_lock, dead_after) "
-                              "VALUES ('leader', '1', 3, 1, '{}', '{}', true, '1 hour') RETURNING id");
+  const auto id = leader->run(
+      "INSERT INTO outbox.processors (name, version, built_for, pid, queues, kinds, session_lock, "
+      "dead_after) "
+      "VALUES ('leader', '1', 3, 1, '{}', '{}', true, '1 hour') RETURNING id");
   leader->run("SELECT pg_advisory_lock(7306802, " + id + ")");
   BOOST_TEST_REQUIRE(eventually(10s, [&] {
-    return world.db.number("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle' "
-                           "AND application_name LIKE 'outboxd % wake-up' AND query LIKE '%outbox:free_stripes%' "
-                           "AND state_change < clock_timestamp() - interval '100 ms'") == 1;
+    return world.db.number(
+               "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state "
+               "= 'idle' "
+               "AND application_name LIKE 'outboxd % wake-up' AND query LIKE "
+               "'%outbox:free_stripes%' "
+               "AND state_change < clock_timestamp() - interval '100 ms'") == 1;
   }));
   leader->run("UPDATE outbox.processors SET heartbeat_at = clock_timestamp() WHERE id = " + id);
   leader.reset();
@@ -206,8 +214,9 @@ BOOST_AUTO_TEST_CASE(a_lost_wake_up_connection_is_replaced) {
   RunningProcessor two{world, "two"};
   for (int i = 0; i < 3; ++i) {
     BOOST_TEST_REQUIRE(falls_asleep(world));
-    world.db.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                  "WHERE datname = current_database() AND application_name LIKE 'outboxd % wake-up'");
+    world.db.exec(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND application_name LIKE 'outboxd % wake-up'");
     world.insert("work");
     world.insert("post");
     BOOST_TEST(eventually(2s, [&] { return world.live() == 0; }));
@@ -217,11 +226,17 @@ BOOST_AUTO_TEST_CASE(a_lost_wake_up_connection_is_replaced) {
 // A group that fails hands its jobs to a lane that had nothing to do until now.
 BOOST_AUTO_TEST_CASE(jobs_that_change_their_lane_do_not_wait_for_a_poll) {
   World world;
-  world.sql("post", "INSERT INTO effects (job) SELECT $2 FROM pg_sleep(CASE WHEN $1 ? 'slow' THEN 30 ELSE 0 END)").timeout = 300ms;
+  world
+      .sql("post",
+           "INSERT INTO effects (job) SELECT $2 FROM pg_sleep(CASE WHEN $1 ? 'slow' THEN 30 ELSE 0 "
+           "END)")
+      .timeout = 300ms;
   world.sql("slow", "INSERT INTO effects (job) SELECT $2 FROM pg_sleep(0.6)").timeout = 5s;
   RunningProcessor processor{world};
   BOOST_TEST_REQUIRE(falls_asleep(world));
-  world.db.exec("INSERT INTO outbox.jobs (kind, payload, max_attempts) VALUES ('post', '{\"slow\": 1}', 1), ('post', '{}', 20)");
+  world.db.exec(
+      "INSERT INTO outbox.jobs (kind, payload, max_attempts) VALUES ('post', '{\"slow\": 1}', 1), "
+      "('post', '{}', 20)");
   BOOST_TEST(eventually(4s, [&] { return world.live() == 0; }));
   BOOST_TEST(world.failures(1) == "timeout");
   BOOST_TEST(world.finished() == 1);

@@ -69,8 +69,7 @@ BOOST_AUTO_TEST_CASE(every_problem_stands_in_one_message) {
   options.kinds["fine"] = configured_sql();
   Registry registry;
   registry.add("twice", [](Context&) {});
-  const auto error =
-      problem(options, {{"twice", "SELECT 1"}, {"fine", "SELECT 1"}}, registry);
+  const auto error = problem(options, {{"twice", "SELECT 1"}, {"fine", "SELECT 1"}}, registry);
   BOOST_TEST((error.code() == core::ExitCode::configuration));
   const std::string text = error.what();
   BOOST_TEST(has(text, "kind twice: it has an sql handler in the configuration and a C++ handler"));
