@@ -34,7 +34,7 @@ Queue::~Queue() = default;
 
 void Queue::start() {
   for (auto& runner : runners_) {
-    runner_threads_.emplace_back([this, &runner](const std::stop_token& stop) {
+    runner_threads_.emplace_back([&runner](const std::stop_token& stop) {
       name_thread("run");
       runner->run(stop);
     });

@@ -66,7 +66,9 @@ std::string with_parameters(const std::string& url,
   const auto parts = core::parse_conninfo(url).value_or(std::vector<core::ConninfoPart>{});
   std::string out = url;
   bool has_query = is_url && url.find('?') != std::string::npos;
-  for (const auto& [key, value] : parameters) {
+  for (const auto& parameter : parameters) {
+    const auto& key = parameter.first;
+    const auto& value = parameter.second;
     const bool given =
         std::any_of(parts.begin(), parts.end(), [&](const auto& part) { return part.key == key; });
     if (given) continue;
