@@ -74,7 +74,7 @@ BOOST_AUTO_TEST_CASE(a_cut_text_says_so_and_is_cut_between_characters) {
 
 BOOST_AUTO_TEST_CASE(whatever_the_bytes_the_result_fits_and_is_stable) {
   std::mt19937 random{20241121};  // NOLINT(cert-msc51-cpp): the same every time
-  const std::string alphabet{"a\0\x1b\n\xC3\xA9\xE2\x82\xAC\xED\xA0\xF0\x9F\x98\x80\xff", 18};
+  const std::string alphabet{"a\0\x1b\n\xC3\xA9\xE2\x82\xAC\xED\xA0\xF0\x9F\x98\x80\xff", 16};
   for (int round = 0; round < 20'000; ++round) {
     std::string bytes;
     for (auto length = random() % 40; length > 0; --length)

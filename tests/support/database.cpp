@@ -60,6 +60,8 @@ END $$)";
 /// does.
 class Pool {
  public:
+  // A first statement, so that libpqxx's own static objects outlive this one.
+  Pool() { on_server("SELECT 1"); }
   ~Pool() {
     for (const auto& name : all_) drop(name);
   }
