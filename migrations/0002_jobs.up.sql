@@ -3,7 +3,7 @@
 --             refuse, payload_fits, day_slot that their constraints and writers use
 -- LOCKS       outbox.schema_migrations EXCLUSIVE (reads go on)
 -- REWRITE     no      SCAN  no
--- DURATION    below 100 ms
+-- DURATION    below 1 s (32 partitions; 0.1 s on a quiet machine)
 -- DATA LOST   none
 -- COMPAT      programs built for schema 3 need 0003 as well
 -- RUN         outboxd migrate up --to 2
@@ -49,7 +49,7 @@ COMMENT ON FUNCTION outbox.payload_fits() IS 'Trigger: whether a payload above 1
 
 -- STABLE, not IMMUTABLE: extract() of a timestamptz is, and only then is the function inlined.
 CREATE FUNCTION outbox.day_slot(at timestamptz) RETURNS smallint
-  LANGUAGE sql STABLE PARALLEL SAFE AS $$ SELECT ((extract(epoch FROM at)::bigint / 86400) % 32)::smallint $$;
+  LANGUAGE sql STABLE PARALLEL SAFE AS $$ SELECT (floor(extract(epoch FROM at) / 86400)::bigint % 32)::smallint $$;
 COMMENT ON FUNCTION outbox.day_slot(timestamptz) IS 'The slot of the history ring for a moment: its UTC day number modulo 32.';
 
 CREATE TABLE outbox.queues (
@@ -201,8 +201,8 @@ BEGIN
   END LOOP;
 END
 $slots$;
-CREATE INDEX finished_jobs_id_idx ON outbox.finished_jobs USING brin (id) WITH (pages_per_range = 32);
-CREATE INDEX finished_jobs_finished_at_idx ON outbox.finished_jobs USING brin (finished_at) WITH (pages_per_range = 32);
+CREATE INDEX finished_jobs_id_idx ON outbox.finished_jobs USING brin (id) WITH (pages_per_range = 32, autosummarize = on);
+CREATE INDEX finished_jobs_finished_at_idx ON outbox.finished_jobs USING brin (finished_at) WITH (pages_per_range = 32, autosummarize = on);
 COMMENT ON TABLE outbox.finished_jobs IS 'History: one row for each finished job, in a ring of 32 day slots that retention truncates.';
 COMMENT ON COLUMN outbox.finished_jobs.slot IS 'outbox.day_slot(finished_at).';
 COMMENT ON COLUMN outbox.finished_jobs.priority IS 'As in jobs.';
@@ -233,6 +233,7 @@ CREATE TABLE outbox.dead_jobs (
   attempt      smallint    NOT NULL,
   max_attempts smallint    NOT NULL,
   crashes      smallint    NOT NULL,
+  claim_token  integer     NOT NULL DEFAULT 0,
   reason       text        NOT NULL CONSTRAINT dead_job_reason CHECK (reason IN ('attempts', 'crashes', 'discarded', 'expired')),
   queue        text        NOT NULL,
   kind         text        NOT NULL,
@@ -253,6 +254,7 @@ COMMENT ON COLUMN outbox.dead_jobs.priority IS 'As in jobs.';
 COMMENT ON COLUMN outbox.dead_jobs.attempt IS 'As in jobs.';
 COMMENT ON COLUMN outbox.dead_jobs.max_attempts IS 'As in jobs.';
 COMMENT ON COLUMN outbox.dead_jobs.crashes IS 'As in jobs.';
+COMMENT ON COLUMN outbox.dead_jobs.claim_token IS 'As in jobs; a retry goes on from it, so that a late result of an old claim is still refused.';
 COMMENT ON COLUMN outbox.dead_jobs.reason IS 'attempts: used up; crashes: its processors died; discarded: by its handler or a person; expired: not started in time.';
 COMMENT ON COLUMN outbox.dead_jobs.queue IS 'As in jobs.';
 COMMENT ON COLUMN outbox.dead_jobs.kind IS 'As in jobs.';
@@ -281,7 +283,7 @@ COMMENT ON COLUMN outbox.job_failures.processor_id IS 'Which processor ran it.';
 COMMENT ON COLUMN outbox.job_failures.attempt IS 'Which attempt.';
 COMMENT ON COLUMN outbox.job_failures.reason IS 'error, timeout, crash (of the processor), discarded (by the handler) or expired.';
 COMMENT ON COLUMN outbox.job_failures.sqlstate IS 'SQLSTATE, when the database raised the error.';
-COMMENT ON COLUMN outbox.job_failures.error IS 'The error text, clipped to 8 KiB.';
+COMMENT ON COLUMN outbox.job_failures.error IS 'The error text, clipped to 8 KiB (sql handlers: to 8,000 characters).';
 COMMENT ON INDEX outbox.job_failures_job_id_idx IS 'The failures of one job, in order.';
 COMMENT ON INDEX outbox.job_failures_failed_at_idx IS 'Retention.';
 

@@ -24,6 +24,7 @@ constexpr milliseconds kRescueMost{60'000};
 constexpr milliseconds kSchemaEvery{30'000};
 constexpr milliseconds kDepthsEvery{15'000};
 constexpr std::chrono::hours kRetentionEvery{1};
+constexpr milliseconds kRetentionAgain{60'000};
 
 }  // namespace
 
@@ -129,32 +130,64 @@ void Maintenance::look_at_schema() {
   schema_problem_ = problem ? problem->what() : "";
 }
 
-/// Hourly. Every delete is bounded; what is left is for the next hour.
+/// Hourly. Every delete is bounded; the next second goes on with what is left.
 void Maintenance::keep_retention() {
   auto& database = connection_.get();
-  auto& events = services_.events;
-  for (const int slot : store::truncate_history(database)) events.history_truncated(slot);
-  trim_history(database);
-  const int days = services_.options.processor.dead_retention_days;
-  events.pruned("dead_jobs", store::prune_dead(database, days, kPruneBatch));
-  events.pruned("job_failures", store::prune_failures(database, days, kPruneBatch));
+  const bool locked = truncate_history(database);
+  const bool more = trim_history(database) || prune(database);
   store::forget_dead(database);
   dead_waiting_ =
       true;  // claims of a processor that somebody deleted, or that died while nobody watched
+  if (more) {
+    retention_.next = {};
+  } else if (locked) {
+    retention_.next = Clock::now() + jittered(kRetentionAgain);
+  }
 }
 
-void Maintenance::trim_history(store::Database& database) {
+/// Whether a slot is left because somebody holds a lock on it (a backup, a report).
+bool Maintenance::truncate_history(store::Database& database) {
+  bool locked = false;
+  for (const int slot : store::expired_slots(database)) {
+    try {
+      if (store::truncate_slot(database, slot)) services_.events.history_truncated(slot);
+    } catch (const DbError& e) {
+      if (e.fault() != core::Fault::busy) throw;
+      static_cast<void>(connection_.failed(e));  // told; the other slots need not wait for this one
+      locked = true;
+    }
+  }
+  return locked;
+}
+
+/// Whether there is more to do.
+bool Maintenance::trim_history(store::Database& database) {
   const auto days = store::expired_days(database);
   std::set<store::HistoryDay> done;
+  bool more = false;
   for (const auto& day : days) {
     if (trimmed_.count(day) == 0) {
       const auto rows = store::trim_history(database, day, kTrimBatch);
       services_.events.pruned("finished_jobs", rows);
-      if (rows == kTrimBatch) continue;  // more of it in an hour
+      if (rows == kTrimBatch) {
+        more = true;
+        continue;
+      }
     }
     done.insert(day);
   }
   trimmed_ = std::move(done);
+  return more;
+}
+
+/// Whether there is more to do.
+bool Maintenance::prune(store::Database& database) {
+  const int days = services_.options.processor.dead_retention_days;
+  const auto letters = store::prune_dead(database, days, kPruneBatch);
+  const auto failures = store::prune_failures(database, days, kPruneBatch);
+  services_.events.pruned("dead_jobs", letters);
+  services_.events.pruned("job_failures", failures);
+  return letters == kPruneBatch || failures == kPruneBatch;
 }
 
 void Maintenance::measure_depths() {

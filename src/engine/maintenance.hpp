@@ -41,7 +41,9 @@ class Maintenance {
  private:
   void rescue();
   void report(const std::vector<store::Rescued>& rescued);
-  void trim_history(store::Database& database);
+  [[nodiscard]] bool truncate_history(store::Database& database);
+  [[nodiscard]] bool trim_history(store::Database& database);
+  [[nodiscard]] bool prune(store::Database& database);
   void look_at_schema();
   void keep_retention();
   void measure_depths();

@@ -24,14 +24,14 @@ ON CONFLICT (name) DO UPDATE SET history = excluded.history, retention_days = ex
 // that day is older than the longest retention of any queue. Queues without a row have the table's
 // default.
 constexpr pg::Statement kExpiredSlots{"expired_slots", R"(/* outbox:expired_slots */
-WITH today AS (SELECT extract(epoch FROM clock_timestamp())::bigint / 86400 AS day),
+WITH today AS (SELECT floor(extract(epoch FROM clock_timestamp()) / 86400)::bigint AS day),
      keep AS (SELECT greatest(14, max(q.retention_days)) AS days FROM outbox.queues q)
 SELECT s FROM generate_series(0, 31) s, today, keep
  WHERE mod(today.day - s, 32) > keep.days AND pg_relation_size(format('outbox.finished_jobs_%s', to_char(s, 'FM00'))::regclass) > 0
  ORDER BY s)"};
 
 constexpr pg::Statement kExpiredDays{"expired_days", R"(/* outbox:expired_days */
-WITH today AS (SELECT extract(epoch FROM clock_timestamp())::bigint / 86400 AS day),
+WITH today AS (SELECT floor(extract(epoch FROM clock_timestamp()) / 86400)::bigint AS day),
      keep AS (SELECT greatest(14, max(q.retention_days)) AS days FROM outbox.queues q)
 SELECT q.name, d.day
   FROM outbox.queues q, today, keep, generate_series(today.day - keep.days, today.day - q.retention_days - 1) AS d (day)
@@ -67,6 +67,12 @@ DELETE FROM outbox.job_failures f
       AND NOT EXISTS (SELECT FROM outbox.jobs j WHERE j.id = x.job_id)
     LIMIT $2::int)))"};
 
+std::vector<int> slots_of(const pqxx::result& result) {
+  std::vector<int> slots;
+  for (const auto& row : result) slots.push_back(row[0].as<int>());
+  return slots;
+}
+
 }  // namespace
 
 void save_queues(Database& database, const std::map<std::string, core::QueueOptions>& queues) {
@@ -82,28 +88,23 @@ void save_queues(Database& database, const std::map<std::string, core::QueueOpti
                          pg::int_array(days));
 }
 
-std::vector<int> truncate_history(Database& database) {
+std::vector<int> expired_slots(Database& database) {
+  return slots_of(database.session().run(kExpiredSlots));
+}
+
+bool truncate_slot(Database& database, int slot) {
+  // A number of two digits: nothing to quote.
+  const std::string name =
+      "outbox.finished_jobs_" + std::string{slot < 10 ? "0" : ""} + std::to_string(slot);
   auto& session = database.session();
-  const auto read = [](const pqxx::result& result) {
-    std::vector<int> slots;
-    for (const auto& row : result) slots.push_back(row[0].as<int>());
-    return slots;
-  };
-  std::vector<int> truncated;
-  for (const int slot : read(session.run(kExpiredSlots))) {
-    // The number comes from the query above: 0 to 31, nothing to quote.
-    const std::string name =
-        "outbox.finished_jobs_" + std::string{slot < 10 ? "0" : ""} + std::to_string(slot);
-    session.transact([&](pqxx::work& tx) {
-      tx.exec("SET LOCAL lock_timeout = '1s'; LOCK TABLE " + name + " IN ACCESS EXCLUSIVE MODE");
-      // Again under the lock: at midnight the slot furthest in the past becomes today's.
-      const auto still = read(session.call(tx, kExpiredSlots));
-      if (std::find(still.begin(), still.end(), slot) == still.end()) return;
-      tx.exec("TRUNCATE " + name);
-      truncated.push_back(slot);
-    });
-  }
-  return truncated;
+  return session.transact([&](pqxx::work& tx) {
+    tx.exec("SET LOCAL lock_timeout = '1s'; LOCK TABLE " + name + " IN ACCESS EXCLUSIVE MODE");
+    // Again under the lock: at midnight the slot furthest in the past becomes today's.
+    const auto still = slots_of(session.call(tx, kExpiredSlots));
+    if (std::find(still.begin(), still.end(), slot) == still.end()) return false;
+    tx.exec("TRUNCATE " + name);
+    return true;
+  });
 }
 
 std::vector<HistoryDay> expired_days(Database& database) {

@@ -17,9 +17,12 @@ namespace outbox::store {
 /// left as it is.
 void save_queues(Database& database, const std::map<std::string, core::QueueOptions>& queues);
 
-/// Truncates the day slots that no queue keeps any more. Returns them. Waits at most 1 s for a lock
-/// (core::Fault::busy).
-[[nodiscard]] std::vector<int> truncate_history(Database& database);
+/// The day slots, 0 to 31, that hold rows and that no queue keeps any more.
+[[nodiscard]] std::vector<int> expired_slots(Database& database);
+
+/// Truncates one of them; false: it is not expired any more. Waits at most 1 s for the lock, which
+/// every finish of the slot's day needs too (core::Fault::busy).
+[[nodiscard]] bool truncate_slot(Database& database, int slot);
 
 /// One day of one queue whose history is past that queue's retention but not past the longest one
 /// of all queues, or (no queue) the rows of 32 days ago that today's slot still holds because no

@@ -9,6 +9,7 @@
 #include <pqxx/pqxx>
 
 #include "engine/maintenance.hpp"
+#include "support/actor.hpp"
 #include "support/engine.hpp"
 
 using namespace outbox;
@@ -96,6 +97,28 @@ BOOST_AUTO_TEST_CASE(a_crash_while_it_sleeps_is_noticed_and_its_jobs_run) {
   vanished(world, 3);
   BOOST_TEST(eventually(5s, [&] { return world.finished() == 3; }));
   BOOST_TEST(world.metric("outboxd_processors_marked_dead_total") == 1);
+}
+
+BOOST_AUTO_TEST_CASE(retention_goes_on_until_all_is_gone_past_a_slot_that_somebody_reads) {
+  World world;
+  world.db.exec(R"(
+    INSERT INTO outbox.finished_jobs (slot, priority, attempt, crashes, processor_id, id, created_at, run_at, started_at, finished_at,
+                                      queue, kind, payload)
+    SELECT outbox.day_slot(at), 1, 1, 0, 7, 1, at, at, at, at, 'default', 'k', '{}'
+      FROM (SELECT clock_timestamp() - d * interval '1 day' AS at FROM generate_series(20, 21) d) a;
+    INSERT INTO outbox.dead_jobs (id, created_at, run_at, died_at, priority, attempt, max_attempts, crashes, reason, queue, kind, payload)
+    SELECT i, at, at, at, 1, 1, 1, 0, 'attempts', 'default', 'k', '{}'
+      FROM generate_series(1, 12000) i, (SELECT clock_timestamp() - interval '1 year' AS at) a)");
+  const test::Transaction reader{
+      world.db,
+      "SELECT FROM outbox.finished_jobs_" +
+          world.db.value(
+              "SELECT to_char(outbox.day_slot(clock_timestamp() - interval '20 days'), 'FM00')")};
+  RunningProcessor processor{world};
+  BOOST_TEST(eventually(
+      20s, [&] { return world.db.number("SELECT count(*) FROM outbox.dead_jobs") == 0; }));
+  BOOST_TEST(eventually(20s, [&] { return world.finished() == 1; }));
+  BOOST_TEST(world.metric("outboxd_db_errors_total", "busy") >= 1);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -17,8 +17,14 @@ struct Fixture {
   TestDatabase& db = test::emptied_database();
   store::Database database{db.options(), "test", store::Use::chores};
 
-  Fixture() { static_cast<void>(store::truncate_history(database)); }  // pages of earlier cases
+  Fixture() { static_cast<void>(truncate_all()); }  // pages of earlier cases
 
+  std::vector<int> truncate_all() {
+    std::vector<int> truncated;
+    for (const int slot : store::expired_slots(database))
+      if (store::truncate_slot(database, slot)) truncated.push_back(slot);
+    return truncated;
+  }
   /// One job that finished at noon so many days ago, in the slot of its day; ids are the days.
   void finished(int days_ago, const std::string& queue = "default") {
     db.exec(
@@ -75,18 +81,18 @@ BOOST_AUTO_TEST_CASE(the_settings_of_queues_are_saved_and_a_pause_is_left_as_it_
 
 BOOST_AUTO_TEST_CASE(slots_past_the_longest_retention_are_truncated_and_no_others) {
   for (const int day : {0, 1, 13, 14, 15, 16, 30}) finished(day);
-  const auto truncated = store::truncate_history(database);
+  const auto truncated = truncate_all();
   BOOST_TEST(truncated.size() == 3U);
   for (const int day : {15, 16, 30})
     BOOST_TEST((std::find(truncated.begin(), truncated.end(), slot(day)) != truncated.end()));
   BOOST_TEST(kept() == "0 1 13 14");
-  BOOST_TEST(store::truncate_history(database).empty());  // empty slots are not truncated again
+  BOOST_TEST(truncate_all().empty());  // empty slots are not truncated again
 }
 
 BOOST_AUTO_TEST_CASE(a_queue_that_keeps_longer_keeps_the_slots_of_all) {
   queue("mail", 30);
   for (const int day : {0, 29, 30, 31}) finished(day);
-  BOOST_TEST(store::truncate_history(database).size() == 1U);
+  BOOST_TEST(truncate_all().size() == 1U);
   BOOST_TEST(kept() == "0 29 30");
 }
 
@@ -96,7 +102,7 @@ BOOST_AUTO_TEST_CASE(a_queue_that_keeps_shorter_is_trimmed_day_by_day) {
   for (const std::string name : {"short", "long", "default"}) {
     for (const int day : {0, 1, 2, 3, 4, 15, 20}) finished(day, name);
   }
-  BOOST_TEST(store::truncate_history(database).empty());
+  BOOST_TEST(truncate_all().empty());
   BOOST_TEST(trim_all() == 4);
   BOOST_TEST(kept() ==
              "0 1 2 3 4 15 20 long0 long1 long2 long3 long4 long15 long20 short0 short1 short2");
@@ -117,7 +123,7 @@ BOOST_AUTO_TEST_CASE(rows_of_the_month_before_are_trimmed_out_of_todays_slot) {
   finished(0);
   finished(32);
   BOOST_TEST(slot(0) == slot(32));
-  BOOST_TEST(store::truncate_history(database).empty());
+  BOOST_TEST(truncate_all().empty());
   BOOST_TEST(trim_all() == 1);
   BOOST_TEST(kept() == "0");
 }
@@ -125,9 +131,20 @@ BOOST_AUTO_TEST_CASE(rows_of_the_month_before_are_trimmed_out_of_todays_slot) {
 BOOST_AUTO_TEST_CASE(a_slot_that_somebody_reads_is_not_waited_for_for_long) {
   finished(20);
   const test::Transaction reader{db, "SELECT FROM outbox.finished_jobs"};
-  BOOST_CHECK_EXCEPTION(static_cast<void>(store::truncate_history(database)), core::DbError,
+  BOOST_CHECK_EXCEPTION(static_cast<void>(truncate_all()), core::DbError,
                         [](const core::DbError& e) { return e.fault() == core::Fault::busy; });
   BOOST_TEST(kept() == "20");
+}
+
+BOOST_AUTO_TEST_CASE(a_slot_that_is_in_use_again_is_not_truncated) {
+  finished(0);
+  BOOST_TEST(!store::truncate_slot(database, slot(0)));
+  BOOST_TEST(kept() == "0");
+}
+
+BOOST_AUTO_TEST_CASE(a_day_ends_at_midnight_and_not_before) {
+  BOOST_TEST(db.value("SELECT concat_ws(' ', outbox.day_slot('2026-03-01 23:59:59.999999+00'), "
+                      "outbox.day_slot('2026-03-02 00:00:00+00'))") == "1 2");
 }
 
 BOOST_AUTO_TEST_CASE(old_dead_letters_are_pruned_oldest_first_within_a_bound) {
