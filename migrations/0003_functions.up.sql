@@ -62,10 +62,18 @@ BEGIN
   IF run_at IS NOT NULL AND delay IS NOT NULL THEN
     PERFORM outbox.refuse('both run_at and delay are given', 'Give one of them.');
   END IF;
+  priority := coalesce(priority, 1);
+  max_attempts := coalesce(max_attempts, 20);
+  -- The CHECKs say the same, but only of what a smallint can hold.
+  IF priority NOT BETWEEN 0 AND 3 THEN
+    PERFORM outbox.refuse(format('priority is %s; 0 (first) to 3 (last) are allowed', priority), 'Leave it out for the default of 1.');
+  END IF;
+  IF max_attempts NOT BETWEEN 1 AND 1000 THEN
+    PERFORM outbox.refuse(format('max_attempts is %s; 1 to 1000 are allowed', max_attempts), 'Leave it out for the default of 20.');
+  END IF;
   IF unique_key IS NULL THEN
     INSERT INTO outbox.jobs (kind, payload, queue, priority, run_at, max_attempts, expires_at, headers)
-    VALUES (kind, coalesce(payload, '{}'), coalesce(queue, 'default'), coalesce(priority, 1), at, coalesce(max_attempts, 20),
-            expires_at, headers)
+    VALUES (kind, coalesce(payload, '{}'), coalesce(queue, 'default'), priority, at, max_attempts, expires_at, headers)
     RETURNING jobs.id INTO id;
     created := true;
     RETURN;
@@ -73,8 +81,7 @@ BEGIN
   -- The live job with this key may finish between the two statements: look again, but not for ever.
   FOR try IN 1..10 LOOP
     INSERT INTO outbox.jobs (kind, payload, queue, priority, run_at, max_attempts, unique_key, expires_at, headers)
-    VALUES (kind, coalesce(payload, '{}'), coalesce(queue, 'default'), coalesce(priority, 1), at, coalesce(max_attempts, 20),
-            unique_key, expires_at, headers)
+    VALUES (kind, coalesce(payload, '{}'), coalesce(queue, 'default'), priority, at, max_attempts, unique_key, expires_at, headers)
     ON CONFLICT DO NOTHING
     RETURNING jobs.id INTO id;
     created := FOUND;
@@ -107,6 +114,10 @@ BEGIN
            WHEN a.job ->> 'kind' IS NULL THEN 'has no kind'
            WHEN a.job ? 'run_at' AND a.job ? 'delay' THEN 'has both run_at and delay'
            WHEN a.job ? 'expires_at' AND a.job ? 'expires_after' THEN 'has both expires_at and expires_after'
+           WHEN jsonb_typeof(a.job -> 'priority') = 'number' AND (a.job -> 'priority')::numeric NOT BETWEEN 0 AND 3
+             THEN format('priority is %s; 0 (first) to 3 (last) are allowed', a.job -> 'priority')
+           WHEN jsonb_typeof(a.job -> 'max_attempts') = 'number' AND (a.job -> 'max_attempts')::numeric NOT BETWEEN 1 AND 1000
+             THEN format('max_attempts is %s; 1 to 1000 are allowed', a.job -> 'max_attempts')
            ELSE format('has the unknown key %L', k.key) END) INTO unknown
     FROM jsonb_array_elements(jobs) WITH ORDINALITY a(job, n)
     LEFT JOIN LATERAL (SELECT key FROM jsonb_object_keys(CASE jsonb_typeof(a.job) WHEN 'object' THEN a.job ELSE '{}' END) key
@@ -114,25 +125,28 @@ BEGIN
       LIMIT 1) k ON true
    WHERE jsonb_typeof(a.job) <> 'object' OR a.job ->> 'kind' IS NULL OR (a.job ? 'run_at' AND a.job ? 'delay')
       OR (a.job ? 'expires_at' AND a.job ? 'expires_after') OR k.key IS NOT NULL
+      OR (jsonb_typeof(a.job -> 'priority') = 'number' AND (a.job -> 'priority')::numeric NOT BETWEEN 0 AND 3)
+      OR (jsonb_typeof(a.job -> 'max_attempts') = 'number' AND (a.job -> 'max_attempts')::numeric NOT BETWEEN 1 AND 1000)
    ORDER BY a.n LIMIT 1;
   IF unknown IS NOT NULL THEN
     PERFORM outbox.refuse('enqueue_many: ' || unknown,
       'Allowed keys: kind, payload, queue, priority, run_at or delay, max_attempts, unique_key, expires_at or expires_after, headers.');
   END IF;
+  -- Inserted in the order of the keys: two calls with the same keys then wait for each other instead of deadlocking.
   RETURN QUERY
   WITH given AS MATERIALIZED (
-    SELECT a.n, nextval(pg_get_serial_sequence('outbox.jobs', 'id')) AS new_id, j.*
+    SELECT a.n, nextval(pg_get_serial_sequence('outbox.jobs', 'id')) AS new_id, coalesce(a.job -> 'payload', '{}') AS body, j.*
       FROM jsonb_array_elements(jobs) WITH ORDINALITY a(job, n),
-           jsonb_to_record(a.job) j(kind text, payload jsonb, queue text, priority smallint, run_at timestamptz, delay interval,
+           jsonb_to_record(a.job) j(kind text, queue text, priority smallint, run_at timestamptz, delay interval,
              max_attempts smallint, unique_key text, expires_at timestamptz, expires_after interval, headers jsonb)
      ORDER BY a.n),
   inserted AS (
     INSERT INTO outbox.jobs (id, kind, payload, queue, priority, run_at, max_attempts, unique_key, expires_at, headers)
     OVERRIDING SYSTEM VALUE
-    SELECT g.new_id, g.kind, coalesce(g.payload, '{}'), coalesce(g.queue, 'default'), coalesce(g.priority, 1::smallint),
+    SELECT g.new_id, g.kind, g.body, coalesce(g.queue, 'default'), coalesce(g.priority, 1::smallint),
            coalesce(g.run_at, clock_timestamp() + coalesce(g.delay, interval '0')), coalesce(g.max_attempts, 20::smallint),
            g.unique_key, coalesce(g.expires_at, clock_timestamp() + g.expires_after), nullif(g.headers, 'null')
-      FROM given g ORDER BY g.n
+      FROM given g ORDER BY g.unique_key COLLATE "C", g.kind COLLATE "C", g.n
     ON CONFLICT DO NOTHING
     RETURNING jobs.id, jobs.kind, jobs.unique_key)
   SELECT g.n, coalesce(mine.id, twin.id, live.id), mine.id IS NOT NULL
@@ -187,13 +201,18 @@ DECLARE
   hint text;
   context text;
   own_role text := pg_catalog.current_setting('role');  -- what the session came with; 'none': its login role
+  own_path text := pg_catalog.current_setting('search_path');
 BEGIN
   IF run_as IS NOT NULL THEN
     PERFORM pg_catalog.set_config('role', run_as, true);
   END IF;
   EXECUTE handler USING payload, id, attempt, headers;
-  IF run_as IS NOT NULL THEN
+  -- What the handler set must not reach the next job of the group: the two settings that decide what a name means and what is allowed.
+  IF pg_catalog.current_setting('role') <> own_role THEN
     PERFORM pg_catalog.set_config('role', own_role, true);
+  END IF;
+  IF pg_catalog.current_setting('search_path') <> own_path THEN
+    PERFORM pg_catalog.set_config('search_path', own_path, true);
   END IF;
   RETURN NULL;
 EXCEPTION WHEN OTHERS THEN

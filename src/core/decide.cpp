@@ -30,9 +30,9 @@ Verdict decide(const Standing& standing, const Outcome& outcome, const Backoff& 
       overloaded{
           [](const Done&) -> Verdict { return WriteDone{}; },
           [&](const Snooze& snooze) -> Verdict {
-            if (standing.claims >= kClaimsMax) {
+            if (standing.claims > 0 && standing.claims % kClaimsMax == 0) {
               return WriteDead{"discarded",
-                               "snoozed too often: " + std::to_string(standing.claims) + " claims"};
+                               "snoozed too often: " + std::to_string(kClaimsMax) + " claims"};
             }
             return WriteSnooze{cut(snooze.delay)};
           },

@@ -31,7 +31,9 @@ inline constexpr milliseconds kSlowJob{500};
 /// of any of its kinds.
 inline constexpr milliseconds kDirectTimeoutLeast{250};
 
-/// Claims of one job, of whatever end: bounds a handler that snoozes for ever.
+/// Claims of one job, of whatever end: a snooze at a multiple of it ends in the dead letters, which
+/// bounds a handler that snoozes for ever; a dead letter that somebody retries starts above the
+/// next multiple.
 inline constexpr int kClaimsMax = 10'000;
 
 /// Longest delay that a handler or a backoff may ask for.

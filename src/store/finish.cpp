@@ -42,10 +42,10 @@ WITH d AS (
 f AS (
   INSERT INTO outbox.job_failures (job_id, processor_id, attempt, reason, sqlstate, error)
   SELECT d.id, $3::int, d.attempt, $6::text, nullif($7::text, ''), $8::text FROM d)
-INSERT INTO outbox.dead_jobs (id, created_at, run_at, expires_at, processor_id, priority, attempt, max_attempts, crashes, reason,
-                              queue, kind, unique_key, payload, headers, last_error)
-SELECT d.id, d.created_at, d.run_at, d.expires_at, $3::int, d.priority, d.attempt, d.max_attempts, d.crashes, $4::text,
-       d.queue, d.kind, d.unique_key, d.payload, d.headers, $5::text
+INSERT INTO outbox.dead_jobs (id, created_at, run_at, expires_at, processor_id, priority, attempt, max_attempts, crashes,
+                              claim_token, reason, queue, kind, unique_key, payload, headers, last_error)
+SELECT d.id, d.created_at, d.run_at, d.expires_at, $3::int, d.priority, d.attempt, d.max_attempts, d.crashes,
+       d.claim_token, $4::text, d.queue, d.kind, d.unique_key, d.payload, d.headers, $5::text
   FROM d
 ON CONFLICT (id) DO UPDATE SET died_at = excluded.died_at, reason = excluded.reason, last_error = excluded.last_error)"};
 

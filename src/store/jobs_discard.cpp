@@ -15,9 +15,9 @@ namespace {
 constexpr pg::Statement kDiscard{"jobs_discard", R"(/* outbox:jobs_discard */
 WITH j AS (DELETE FROM outbox.jobs j WHERE j.id = $1::bigint RETURNING j.*)
 INSERT INTO outbox.dead_jobs (id, created_at, run_at, expires_at, processor_id, priority, attempt, max_attempts, crashes,
-                              reason, queue, kind, unique_key, payload, headers, last_error)
+                              claim_token, reason, queue, kind, unique_key, payload, headers, last_error)
 SELECT j.id, j.created_at, j.run_at, j.expires_at, NULL, j.priority, j.attempt, j.max_attempts, j.crashes,
-       'discarded', j.queue, j.kind, j.unique_key, j.payload, j.headers,
+       j.claim_token, 'discarded', j.queue, j.kind, j.unique_key, j.payload, j.headers,
        'discarded by ' || session_user || coalesce(': ' || nullif($2::text, ''), '')
          || coalesce('; last error: ' || j.last_error, '')
   FROM j

@@ -13,15 +13,15 @@ namespace {
 constexpr std::int64_t kBatch = 500;
 
 // Index: dead_jobs_pkey. Locks: the dead row, which moves. A live twin raises 23505 through
-// jobs_unique_key_idx, and the dead letter stays. The token does not start at 0 but above what the
-// old claims can have used, as far as the dead letter remembers, so that a zombie's late result
-// still finds nothing to overwrite.
+// jobs_unique_key_idx, and the dead letter stays. The token goes on above all old claims, so that a
+// zombie's late result finds nothing to overwrite, and in the next ten thousand, because snoozes
+// end at every multiple of core::kClaimsMax.
 constexpr pg::Statement kRequeue{"jobs_retry", R"(/* outbox:jobs_retry */
 WITH d AS (DELETE FROM outbox.dead_jobs d WHERE d.id = $1::bigint RETURNING d.*)
 INSERT INTO outbox.jobs (id, created_at, expires_at, claim_token, priority, max_attempts, queue, kind, unique_key, payload,
                          headers, last_error)
 OVERRIDING SYSTEM VALUE
-SELECT d.id, d.created_at, CASE WHEN d.expires_at > clock_timestamp() THEN d.expires_at END, d.attempt::int + d.crashes,
+SELECT d.id, d.created_at, CASE WHEN d.expires_at > clock_timestamp() THEN d.expires_at END, (d.claim_token / 10000 + 1) * 10000 + 1,
        d.priority, d.max_attempts, d.queue, d.kind, d.unique_key, d.payload, d.headers, d.last_error
   FROM d)"};
 
@@ -50,7 +50,7 @@ born AS (
   INSERT INTO outbox.jobs (id, created_at, expires_at, claim_token, priority, max_attempts, queue, kind, unique_key, payload,
                            headers, last_error)
   OVERRIDING SYSTEM VALUE
-  SELECT d.id, d.created_at, CASE WHEN d.expires_at > clock_timestamp() THEN d.expires_at END, d.attempt::int + d.crashes,
+  SELECT d.id, d.created_at, CASE WHEN d.expires_at > clock_timestamp() THEN d.expires_at END, (d.claim_token / 10000 + 1) * 10000 + 1,
          d.priority, d.max_attempts, d.queue, d.kind, d.unique_key, d.payload, d.headers, d.last_error
     FROM picked d ORDER BY d.id
   ON CONFLICT DO NOTHING

@@ -91,10 +91,10 @@ taken AS MATERIALIZED (
   UNION ALL
   SELECT d.id, d.queue, d.kind, d.attempt, (d.crashes + 1)::smallint, true FROM d),
 y AS (
-  INSERT INTO outbox.dead_jobs (id, created_at, run_at, expires_at, processor_id, priority, attempt, max_attempts, crashes, reason,
-                                queue, kind, unique_key, payload, headers, last_error)
-  SELECT d.id, d.created_at, d.run_at, d.expires_at, $1::int, d.priority, d.attempt, d.max_attempts, d.crashes + 1, 'crashes',
-         d.queue, d.kind, d.unique_key, d.payload, d.headers,
+  INSERT INTO outbox.dead_jobs (id, created_at, run_at, expires_at, processor_id, priority, attempt, max_attempts, crashes,
+                                claim_token, reason, queue, kind, unique_key, payload, headers, last_error)
+  SELECT d.id, d.created_at, d.run_at, d.expires_at, $1::int, d.priority, d.attempt, d.max_attempts, d.crashes + 1,
+         d.claim_token, 'crashes', d.queue, d.kind, d.unique_key, d.payload, d.headers,
          format('%s processors died while they held it; the last one: %s', d.crashes + 1,
                 coalesce((SELECT p.name || ', ' || p.dead_reason FROM outbox.processors p WHERE p.id = d.claimed_by), 'unknown'))
     FROM d

@@ -207,6 +207,8 @@ BOOST_AUTO_TEST_CASE(enqueue_refuses_bad_input_and_says_what_it_expected) {
   refused("''", "the kind has 0 characters");
   refused("'k', queue => repeat('q', 64)", "the queue name has 64 characters; 1 to 63 are allowed");
   refused("'k', priority => 9", "priority is 9; 0 (first) to 3 (last) are allowed");
+  refused("'k', priority => 40000", "priority is 40000; 0 (first) to 3 (last) are allowed");
+  refused("'k', max_attempts => 40000", "max_attempts is 40000; 1 to 1000 are allowed");
   refused("'k', max_attempts => 0", "max_attempts is 0; 1 to 1000 are allowed");
   refused("'k', run_at => now(), delay => '1s'", "both run_at and delay are given");
   refused("'k', run_at => 'infinity'", "run_at is infinite");
@@ -243,6 +245,32 @@ BOOST_AUTO_TEST_CASE(enqueue_many_takes_every_parameter) {
              R"({"to": 1} q 2 7 u {"trace": "t"} t t)");
   BOOST_TEST(test.value("SELECT run_at - created_at BETWEEN '59 min' AND '61 min' AND payload = "
                         "'{}' FROM outbox.jobs WHERE kind = 'later'") == "t");
+}
+
+BOOST_AUTO_TEST_CASE(enqueue_many_keeps_a_payload_that_is_null) {
+  TestDatabase test;
+  test.exec(R"(SELECT outbox.enqueue_many('[{"kind": "a", "payload": null}, {"kind": "b"}]'))");
+  BOOST_TEST(test.value("SELECT string_agg(payload::text, ' ' ORDER BY id) FROM outbox.jobs") ==
+             "null {}");
+}
+
+BOOST_AUTO_TEST_CASE(many_with_the_same_keys_in_another_order_wait_and_do_not_deadlock) {
+  TestDatabase test;
+  const auto many = [&](const std::string& order) {
+    return std::async(std::launch::async, [&test, order] {
+      Producer producer{test};
+      producer.runs(
+          "SELECT FROM outbox.enqueue_many((SELECT jsonb_agg(jsonb_build_object('kind', 'a', "
+          "'unique_key', 'k' || i) ORDER BY " +
+          order + ") FROM generate_series(1, 10000) i))");
+      producer.commits();
+    });
+  };
+  auto ups = many("i");
+  auto downs = many("-i");
+  BOOST_CHECK_NO_THROW(ups.get());
+  BOOST_CHECK_NO_THROW(downs.get());
+  BOOST_TEST(test.number("SELECT count(*) FROM outbox.jobs") == 10'000);
 }
 
 BOOST_AUTO_TEST_CASE(enqueue_many_names_twins_and_live_jobs) {
@@ -285,7 +313,9 @@ BOOST_AUTO_TEST_CASE(enqueue_many_refuses_bad_input_and_names_the_job) {
   refused(R"('[{"kind": "a", "run_at": "2030-01-01", "delay": "1s"}]')",
           "job 1: has both run_at and delay");
   refused(R"('[{"kind": "a", "prority": 1}]')", "job 1: has the unknown key 'prority'");
-  refused(R"('[{"kind": "a", "priority": 9}]')", "priority is 9");
+  refused(R"('[{"kind": "a", "priority": 9}]')", "job 1: priority is 9; 0 (first) to 3 (last)");
+  refused(R"('[{"kind": "a"}, {"kind": "a", "priority": 40000}]')", "job 2: priority is 40000");
+  refused(R"('[{"kind": "a", "max_attempts": 1e9}]')", "job 1: max_attempts is 1000000000");
   refused("(SELECT jsonb_agg('{\"kind\": \"a\"}'::jsonb) FROM generate_series(1, 10001))",
           "was given 10001 jobs; at most 10000 are allowed");
   BOOST_TEST(test.number("SELECT count(*) FROM outbox.jobs") == 0);

@@ -46,7 +46,8 @@ BOOST_AUTO_TEST_CASE(a_dead_job_lives_again_under_its_id_with_a_fresh_budget) {
                       "FROM outbox.job_states") == "41 waiting q mail 2 0 20 0 gave up");
   BOOST_TEST(db.value("SELECT concat_ws(' ', payload, headers, suspect, claim_token, created_at < "
                       "now() - interval '1 h', "
-                      "expires_at IS NULL) FROM outbox.jobs") == R"({"a": 1} {"h": "x"} f 23 t t)");
+                      "expires_at IS NULL) FROM outbox.jobs") ==
+             R"({"a": 1} {"h": "x"} f 10001 t t)");
   BOOST_TEST(db.number("SELECT count(*) FROM outbox.job_failures WHERE job_id = 41") == 1);
   BOOST_TEST((retry(41) == RetryEnd::waiting));
 }
