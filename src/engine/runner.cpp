@@ -52,7 +52,6 @@ void Runner::run(const std::stop_token& stop) {
 
 void Runner::execute(Task& task) {
   if (task.abandoned) return;
-  if (task.claimed.expired) return bury_expired(task);
   const auto ran = attempt_until_known(task);
   task.backend_pid = 0;
   std::visit(core::overloaded{
@@ -68,6 +67,7 @@ void Runner::execute(Task& task) {
                    task.settled = true;
                    services_.events.stale_finish(ref(task.claimed));
                  },
+                 [&](const store::RanExpired&) { bury_expired(task); },
              },
              ran);
 }

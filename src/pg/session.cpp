@@ -12,6 +12,17 @@ namespace outbox::pg {
 
 namespace {
 
+/// What keeps the plans of the hot statements as they are, whatever the statistics say.
+constexpr std::array<std::pair<const char*, const char*>, 8> kFixedPlans{
+    {{"enable_seqscan", "off"},
+     {"enable_sort", "off"},
+     {"enable_bitmapscan", "off"},
+     {"enable_hashjoin", "off"},
+     {"enable_mergejoin", "off"},
+     {"enable_material", "off"},
+     {"jit", "off"},
+     {"plan_cache_mode", "force_generic_plan"}}};
+
 std::string percent_encoded(const std::string& value) {
   static constexpr std::array kHex{'0', '1', '2', '3', '4', '5', '6', '7',
                                    '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'};
@@ -123,13 +134,24 @@ void Session::apply_settings(const ConnectSpec& spec) {
   std::string sql = "SET statement_timeout = " + std::to_string(spec.statement_timeout.count()) +
                     "; SET idle_in_transaction_session_timeout = 0; SET lock_timeout = 0";
   if (spec.purpose == Purpose::hot) {
-    sql +=
-        "; SET enable_seqscan = off; SET enable_sort = off; SET enable_bitmapscan = off; SET "
-        "enable_hashjoin = off"
-        "; SET enable_mergejoin = off; SET enable_material = off; SET jit = off; SET "
-        "plan_cache_mode = force_generic_plan";
+    look_at_settings();
+    for (const auto& [name, value] : kFixedPlans)
+      sql.append("; SET ").append(name).append(" = ").append(value);
   }
   run_script(sql);
+}
+
+void Session::look_at_settings() {
+  std::string sql{"SELECT array_agg(n), array_agg(current_setting(n)) FROM unnest('{"};
+  for (const auto& [name, value] : kFixedPlans)
+    sql.append(sql.back() == '{' ? "" : ",").append(name);
+  try {
+    pqxx::nontransaction tx{connection_};
+    const auto row = tx.exec(sql + "}'::text[]) n")[0];
+    own_settings_ = {text(row[0]), text(row[1])};
+  } catch (...) {
+    rethrow_classified();
+  }
 }
 
 void Session::listen(const std::string& channel) {

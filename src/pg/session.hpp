@@ -19,7 +19,14 @@ namespace outbox::pg {
 enum class Purpose {
   plain,  ///< Handlers, people, migrations: the server's own settings.
   hot,    ///< Claims and finishes: plans are held fixed (no sequential scan, sort, bitmap, hash or
-          ///< merge).
+          ///< merge). Handlers in such a session get the server's own settings back, see
+          ///< own_settings().
+};
+
+/// Names and values, each as the text of a PostgreSQL text[].
+struct Settings {
+  std::string names{"{}"};
+  std::string values{"{}"};
 };
 
 struct ConnectSpec {
@@ -97,18 +104,23 @@ class Session {
   [[nodiscard]] int backend_pid() const { return backend_pid_; }
   /// Whether a transaction pooler stands between: no session locks, no LISTEN, no session settings.
   [[nodiscard]] bool pooled() const { return pooled_; }
+  /// The planner settings that a hot session replaced, as the server, database and role had them;
+  /// empty for others.
+  [[nodiscard]] const Settings& own_settings() const { return own_settings_; }
   [[nodiscard]] int socket() const { return connection_.sock(); }
 
  private:
   void prepare(const Statement& statement);
   void look_at_server();
   void apply_settings(const ConnectSpec& spec);
+  void look_at_settings();
 
   class Receiver;
 
   pqxx::connection connection_;
   std::unique_ptr<Receiver> receiver_;
   std::unordered_set<const char*> prepared_;
+  Settings own_settings_;
   int backend_pid_{0};
   bool pooled_{false};
 };

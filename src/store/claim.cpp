@@ -37,7 +37,7 @@ UPDATE outbox.jobs j
     LIMIT $6::int))
 RETURNING j.ctid, j.id, j.claim_token, j.attempt, j.max_attempts, j.crashes, j.priority, j.kind, j.unique_key, j.payload,
           j.headers, (date_part('epoch', j.run_at) * 1000000)::bigint,
-          (date_part('epoch', clock_timestamp() - j.run_at) * 1000000)::bigint, coalesce(j.expires_at <= clock_timestamp(), false))"};
+          (date_part('epoch', clock_timestamp() - j.run_at) * 1000000)::bigint, CASE WHEN isfinite(j.expires_at) THEN (date_part('epoch', j.expires_at) * 1000000)::bigint END)"};
 
 // Index: jobs_suspect_idx (partial, nearly always empty). Locks: one row. The attempt was paid by
 // the claim that crashed.
@@ -52,7 +52,7 @@ UPDATE outbox.jobs j
     ORDER BY c.run_at, c.id LIMIT 1 FOR UPDATE SKIP LOCKED))
 RETURNING j.ctid, j.id, j.claim_token, j.attempt, j.max_attempts, j.crashes, j.priority, j.kind, j.unique_key, j.payload,
           j.headers, (date_part('epoch', j.run_at) * 1000000)::bigint,
-          (date_part('epoch', clock_timestamp() - j.run_at) * 1000000)::bigint, coalesce(j.expires_at <= clock_timestamp(), false))"};
+          (date_part('epoch', clock_timestamp() - j.run_at) * 1000000)::bigint, CASE WHEN isfinite(j.expires_at) THEN (date_part('epoch', j.expires_at) * 1000000)::bigint END)"};
 
 constexpr pg::Statement kSuspectWaiting{"suspect_waiting", R"(/* outbox:suspect_waiting */
 SELECT FROM outbox.jobs c
@@ -83,7 +83,7 @@ Row read(const PqxxRow& row, const std::string& queue) {
   c.job.headers = row[10].is_null() ? "{}" : pg::text(row[10]);
   out.run_at_us = row[11].template as<std::int64_t>();
   c.waited = core::microseconds{row[12].template as<std::int64_t>()};
-  c.expired = row[13].template as<bool>();
+  if (!row[13].is_null()) c.expires_at_us = row[13].template as<std::int64_t>();
   return out;
 }
 

@@ -17,12 +17,13 @@ namespace outbox::store {
 
 struct Claimed {
   Job job;
-  std::string ctid;             ///< Where the claim left the row; a hint, checked by id and token.
-  int claim_token{};            ///< Fences every later write.
-  int crashes{};                ///< Claims of it that ended with their processor.
-  bool suspect{};               ///< Must run alone.
-  bool expired{};               ///< Not to be run: goes to the dead letters.
-  core::microseconds waited{};  ///< From run_at to the claim.
+  std::string ctid;   ///< Where the claim left the row; a hint, checked by id and token.
+  int claim_token{};  ///< Fences every later write.
+  int crashes{};      ///< Claims of it that ended with their processor.
+  bool suspect{};     ///< Must run alone.
+  std::optional<std::int64_t> expires_at_us;  ///< Microseconds since 1970 by the database's clock:
+                                              ///< not to be started after it.
+  core::microseconds waited{};                ///< From run_at to the claim.
 };
 
 /// Where a look for jobs starts.

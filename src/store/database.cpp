@@ -24,12 +24,11 @@ core::milliseconds time_limit(const core::DatabaseOptions& options, Use use) {
 }
 
 pg::ConnectSpec spec_for(const core::DatabaseOptions& options, const std::string& role, Use use) {
-  const bool fixed_plans = use == Use::claims || use == Use::chores;
   return {.url = options.url,
           .application_name = "outboxd " + std::string{kVersion} + " " + role,
           .connect_timeout = options.connect_timeout,
           .statement_timeout = time_limit(options, use),
-          .purpose = fixed_plans ? pg::Purpose::hot : pg::Purpose::plain};
+          .purpose = use == Use::people ? pg::Purpose::plain : pg::Purpose::hot};
 }
 
 }  // namespace

@@ -19,8 +19,8 @@ namespace {
 //      planned, and that is over by then.
 //   c  the group. MATERIALIZED, so that it is evaluated once; rows are locked one by one while h
 //   runs their handlers. h  the handlers behind outbox.guard: a failure undoes only its own job. o
-//   what follows: done, retry, snooze or dead. Conflicts and resource faults (40001, 40P01, 55P03,
-//   53…) cost no attempt. d, u, f, x, y  by ctid, so that no plan can flip; u joins o by ctid
+//   what follows: done, retry, snooze or dead. Conflicts and resource faults (40001, 40P01, 53…)
+//   cost no attempt. d, u, f, x, y  by ctid, so that no plan can flip; u joins o by ctid
 //   (nested loop over a TID scan).
 // The trap: d and u see the statement's first snapshot. A row that somebody changed and committed
 // after it is locked in its newest version, its handler runs, and d misses it. Hence the last line:
@@ -28,9 +28,7 @@ namespace {
 // (40001) and done again.
 constexpr pg::Statement kDirect{"direct", R"(/* outbox:direct */
 WITH s AS MATERIALIZED (
-  SELECT set_config('enable_seqscan', 'on', true), set_config('enable_sort', 'on', true), set_config('enable_bitmapscan', 'on', true),
-         set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true),
-         set_config('enable_material', 'on', true), set_config('plan_cache_mode', 'auto', true)),
+  SELECT count(set_config(u.name, u.value, true)) FROM unnest($14::text[], $15::text[]) AS u (name, value)),
 c AS MATERIALIZED (
   SELECT x.*, array_position($5::text[], x.kind) AS k
     FROM unnest('{0,1,2,3}'::smallint[], $3::bigint[], $4::bigint[]) AS p (priority, run_at_us, id),
@@ -47,21 +45,21 @@ c AS MATERIALIZED (
 h AS MATERIALIZED (
   SELECT c.*, clock_timestamp() AS started_at,
          CASE WHEN c.expires_at <= clock_timestamp() THEN 'OB013it expired before it could start'
-              ELSE outbox.guard(($6::text[])[c.k], ($7::text[])[c.k], c.payload, c.id, c.attempt + 1, coalesce(c.headers, '{}')) END AS error,
+              ELSE outbox.guard(($6::text[])[c.k], ($7::text[])[c.k], c.payload, c.id, least(c.attempt + 1, c.max_attempts), coalesce(c.headers, '{}')) END AS error,
          clock_timestamp() AS ended_at
     FROM s CROSS JOIN c),
 o AS MATERIALIZED (
   SELECT h.*, left(h.error, 5) AS state,
          CASE WHEN h.error IS NULL THEN 'done'
               WHEN left(h.error, 5) IN ('OB011', 'OB013') THEN 'dead'
-              WHEN left(h.error, 5) IN ('OB010', '40001', '40P01', '55P03') OR left(h.error, 2) = '53'
-                THEN CASE WHEN h.claim_token >= 10000 THEN 'dead' ELSE 'snooze' END
+              WHEN left(h.error, 5) IN ('OB010', '40001', '40P01') OR left(h.error, 2) = '53'
+                THEN CASE WHEN h.claim_token > 0 AND h.claim_token % 10000 = 0 THEN 'dead' ELSE 'snooze' END
               WHEN h.attempt + 1 >= h.max_attempts THEN 'dead'
               ELSE 'retry' END AS outcome,
          CASE WHEN h.error IS NULL THEN NULL
               WHEN left(h.error, 5) = 'OB010' THEN substr(h.error, 6)::bigint * interval '1 millisecond'
               WHEN left(h.error, 5) = 'OB012' THEN split_part(substr(h.error, 6), ' ', 1)::bigint * interval '1 millisecond'
-              WHEN left(h.error, 5) IN ('40001', '40P01', '55P03') OR left(h.error, 2) = '53'
+              WHEN left(h.error, 5) IN ('40001', '40P01') OR left(h.error, 2) = '53'
                 THEN (50 + 100 * random()) * interval '1 millisecond'
               ELSE outbox.backoff(h.attempt + 1, ($8::bigint[])[h.k], ($9::float8[])[h.k], ($10::bigint[])[h.k], ($11::float8[])[h.k])
               END AS delay,
@@ -84,22 +82,22 @@ u AS (
 f AS (
   INSERT INTO outbox.finished_jobs (slot, priority, attempt, crashes, processor_id, id, created_at, run_at, started_at, finished_at,
                                     queue, kind, unique_key, payload, headers)
-  SELECT outbox.day_slot(o.ended_at), o.priority, o.attempt + 1, o.crashes, $2::int, o.id, o.created_at, o.run_at, o.started_at,
+  SELECT outbox.day_slot(o.ended_at), o.priority, least(o.attempt + 1, o.max_attempts), o.crashes, $2::int, o.id, o.created_at, o.run_at, o.started_at,
          o.ended_at, $1, o.kind, o.unique_key, o.payload, o.headers
     FROM o WHERE o.outcome = 'done' AND $13::boolean),
 x AS (
   INSERT INTO outbox.job_failures (job_id, processor_id, attempt, reason, sqlstate, error)
-  SELECT o.id, $2::int, o.attempt + 1, CASE o.reason WHEN 'attempts' THEN 'error' ELSE o.reason END,
+  SELECT o.id, $2::int, least(o.attempt + 1, o.max_attempts), CASE o.reason WHEN 'attempts' THEN 'error' ELSE o.reason END,
          CASE WHEN o.state LIKE 'OB01_' THEN NULL ELSE o.state END, o.message
     FROM o WHERE o.outcome IN ('retry', 'dead')),
 y AS (
-  INSERT INTO outbox.dead_jobs (id, created_at, run_at, expires_at, processor_id, priority, attempt, max_attempts, crashes, reason,
-                                queue, kind, unique_key, payload, headers, last_error)
+  INSERT INTO outbox.dead_jobs (id, created_at, run_at, expires_at, processor_id, priority, attempt, max_attempts, crashes,
+                                claim_token, reason, queue, kind, unique_key, payload, headers, last_error)
   SELECT o.id, o.created_at, o.run_at, o.expires_at, $2::int, o.priority, least(o.attempt + 1, o.max_attempts), o.max_attempts,
-         o.crashes, o.reason, $1, o.kind, o.unique_key, o.payload, o.headers, left(o.message, 1000)
+         o.crashes, o.claim_token, o.reason, $1, o.kind, o.unique_key, o.payload, o.headers, left(o.message, 1000)
     FROM o WHERE o.outcome = 'dead'
   ON CONFLICT (id) DO UPDATE SET died_at = excluded.died_at, reason = excluded.reason, last_error = excluded.last_error)
-SELECT o.id, o.k, o.outcome, o.attempt + 1, (date_part('epoch', o.started_at - o.run_at) * 1000000)::bigint,
+SELECT o.id, o.k, o.outcome, least(o.attempt + 1, o.max_attempts), (date_part('epoch', o.started_at - o.run_at) * 1000000)::bigint,
        (date_part('epoch', o.ended_at - o.started_at) * 1000000)::bigint, (date_part('epoch', o.delay) * 1000)::bigint, o.reason,
        o.state, o.message, o.priority, (date_part('epoch', o.run_at) * 1000000)::bigint
   FROM o
@@ -176,10 +174,11 @@ void limit_groups(Database& database, core::milliseconds most) {
 
 std::vector<DirectJob> run_group(Database& database, const DirectRequest& request,
                                  const DirectKinds& kinds, From from, Cursor& cursor) {
+  const auto& own = database.session().own_settings();
   const auto result = database.session().run(
       kDirect, request.queue, request.processor, cursor.run_at_array(from), cursor.id_array(from),
       kinds.names_, kinds.statements_, kinds.roles_, kinds.first_ms_, kinds.factors_, kinds.cap_ms_,
-      kinds.jitters_, request.most, request.history);
+      kinds.jitters_, request.most, request.history, own.names, own.values);
   std::vector<DirectJob> out;
   out.reserve(pg::count(result));
   for (const auto& row : result) {

@@ -17,10 +17,19 @@ namespace {
 using core::DbError;
 using core::Fault;
 
-// Settings for this transaction only. outbox.claim vanishes if the handler ends the transaction
-// behind our back; the finish then hits no row.
+// Settings for this transaction only: the server's own planner settings for the handler, and
+// outbox.claim, which vanishes if the handler ends the transaction behind our back; the finish then
+// hits no row. Tells whether the job expired while it waited for its turn here. The clock of the
+// database decides.
 constexpr pg::Statement kEnter{"enter", R"(/* outbox:enter */
-SELECT set_config('statement_timeout', $1, true), set_config('outbox.claim', $2, true))"};
+SELECT coalesce($5::bigint <= date_part('epoch', clock_timestamp()) * 1000000, false), set_config('statement_timeout', $1, true),
+       set_config('outbox.claim', $2, true),
+       (SELECT count(set_config(u.name, u.value, true)) FROM unnest($3::text[], $4::text[]) AS u (name, value)))"};
+
+// A plan made with the handler's settings would be kept for all later jobs.
+constexpr pg::Statement kFixPlans{"fix_plans", R"(/* outbox:fix_plans */
+SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
+       set_config('plan_cache_mode', 'force_generic_plan', true))"};
 
 constexpr pg::Statement kGuard{"guard", R"(/* outbox:guard */
 SELECT outbox.guard($1, nullif($2, ''), $3::jsonb, $4::bigint, $5::int, $6::jsonb))"};
@@ -82,6 +91,7 @@ void finish(pg::Session& session, pqxx::transaction_base& tx, const RunRequest& 
   if (pg::count(session.call(tx, kFinish, claimed.ctid, id, claimed.claim_token, request.processor,
                              mark, request.history)) > 0)
     return;
+  session.call(tx, kFixPlans);
   if (pg::count(session.call(tx, kFinishMoved, id, claimed.claim_token, request.processor, mark,
                              request.history)) > 0)
     return;
@@ -123,7 +133,11 @@ Ran in_transaction(Database& database, const RunRequest& request, const Claimed&
   auto stage = Stage::enter;
   try {
     pg::HandlerTransaction tx{session.raw()};
-    session.call(tx, kEnter, std::to_string(request.timeout.count()), claim_mark(claimed));
+    const auto& own = session.own_settings();
+    const auto entered =
+        session.call(tx, kEnter, std::to_string(request.timeout.count()), claim_mark(claimed),
+                     own.names, own.values, claimed.expires_at_us);
+    if (entered[0][0].as<bool>()) return RanExpired{};
     stage = Stage::handler;
     inside(session, tx);
     stage = Stage::finish;
@@ -186,7 +200,7 @@ Ran run(Database& database, const RunRequest& request, const Claimed& claimed,
 }
 
 std::vector<pg::Statement> run_statements() {
-  return {kEnter, kGuard, kFinish, kFinishMoved, kOwnTransaction};
+  return {kEnter, kGuard, kFinish, kFixPlans, kFinishMoved, kOwnTransaction};
 }
 
 }  // namespace outbox::store

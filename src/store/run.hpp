@@ -43,7 +43,9 @@ struct RanUndone {
 };
 /// Nothing of it is stored: the job is not this claim's any more.
 struct RanStale {};
-using Ran = std::variant<RanDone, RanUndone, RanStale>;
+/// It expired before its turn came: the handler did not run.
+struct RanExpired {};
+using Ran = std::variant<RanDone, RanUndone, RanStale, RanExpired>;
 
 /// Throws core::DbError only for what is not the job's fault: outage, in_doubt, conflict, bug.
 [[nodiscard]] Ran run(Database& database, const RunRequest& request, const Claimed& claimed,

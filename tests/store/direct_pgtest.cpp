@@ -538,21 +538,43 @@ BOOST_AUTO_TEST_CASE(a_deferred_constraint_that_fails_at_the_commit_undoes_the_g
   BOOST_TEST(live() == 1);
 }
 
+BOOST_AUTO_TEST_CASE(a_lock_that_a_handler_does_not_get_is_an_ordinary_failure) {
+  db.exec(
+      "CREATE TABLE held (i int); CREATE FUNCTION impatient() RETURNS void LANGUAGE plpgsql AS "
+      "$$ BEGIN LOCK TABLE held NOWAIT; END $$");
+  const test::Transaction holder{db, "LOCK TABLE held"};
+  const auto job = run_one("SELECT impatient()");
+  BOOST_TEST((job.outcome == DirectOutcome::retry));
+  BOOST_TEST(job.sqlstate == "55P03");
+}
+
+BOOST_AUTO_TEST_CASE(what_a_handler_sets_does_not_change_names_or_rights_of_the_next) {
+  const Role clerk{db, "clerk", "GRANT INSERT ON acts"};
+  kinds = {kind("sets", "SELECT set_config('search_path', 'nowhere', true), set_config('role', '" +
+                            clerk.name + "', true)"),
+           kind("act", kAct)};
+  db.exec("INSERT INTO outbox.jobs (kind) VALUES ('sets'), ('act')");
+  for (const auto& job : run()) BOOST_TEST(job.error == "");
+  BOOST_TEST(db.number("SELECT count(*) FROM acts WHERE role <> '" + clerk.name + "'") == 1);
+}
+
 BOOST_AUTO_TEST_CASE(handlers_plan_with_the_servers_settings_and_the_session_keeps_its_own) {
+  db.exec("ALTER DATABASE " + db.name() + " SET enable_sort = off");
+  store::Database mine{db.options(), "test", store::Use::claims};
   kinds = {kind(
       "act",
       "INSERT INTO acts (job, note) VALUES ($2, concat_ws(' ', current_setting('enable_seqscan'), "
       "current_setting('enable_sort'), current_setting('enable_hashjoin'), "
       "current_setting('enable_mergejoin'), "
       "current_setting('enable_bitmapscan'), current_setting('enable_material'), "
-      "current_setting('plan_cache_mode')))")};
+      "current_setting('plan_cache_mode'), current_setting('jit')))")};
   jobs(2);
-  BOOST_TEST(run().size() == 2U);
+  BOOST_TEST(run_on(mine).size() == 2U);
   BOOST_TEST(db.value("SELECT string_agg(note, ', ') FROM acts") ==
-             "on on on on on on auto, on on on on on on auto");
+             "on off on on on on auto on, on off on on on on auto on");
   const pg::Statement ours{
       "ours", "SELECT current_setting('enable_seqscan') || current_setting('plan_cache_mode')"};
-  BOOST_TEST(pg::text(database.session().run(ours)[0][0]) == "offforce_generic_plan");
+  BOOST_TEST(pg::text(mine.session().run(ours)[0][0]) == "offforce_generic_plan");
 }
 
 BOOST_AUTO_TEST_CASE(an_error_text_of_a_megabyte_is_clipped) {

@@ -1,6 +1,7 @@
 // One claimed job in one transaction: what commits together, and what each way of going wrong
 // means.
 #include <functional>
+#include <limits>
 #include <stdexcept>
 
 #include <boost/test/unit_test.hpp>
@@ -193,6 +194,32 @@ BOOST_AUTO_TEST_CASE(a_claim_that_goes_stale_while_the_handler_runs_stores_nothi
   BOOST_TEST(std::holds_alternative<RanStale>(ran));
   BOOST_TEST(acts() == 0);
   BOOST_TEST(finished() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_job_that_expired_meanwhile_does_not_run) {
+  auto job = claimed_job();
+  job.expires_at_us = 1;
+  BOOST_TEST(std::holds_alternative<store::RanExpired>(run(job, act)));
+  BOOST_TEST(untouched(job));
+  job.expires_at_us = std::numeric_limits<std::int64_t>::max();
+  BOOST_TEST(std::holds_alternative<RanDone>(run(job, act)));
+}
+
+BOOST_AUTO_TEST_CASE(a_handler_plans_with_the_servers_settings_and_the_session_keeps_its_own) {
+  db.exec("ALTER DATABASE " + db.name() + " SET enable_sort = off");
+  store::Database mine{db.options(), "test", store::Use::handlers};
+  const std::string settings =
+      "SELECT concat_ws(' ', current_setting('enable_seqscan'), current_setting('enable_sort'), "
+      "current_setting('plan_cache_mode'))";
+  const auto note = [&](Tx& tx) -> Outcome {
+    tx.exec("INSERT INTO acts " + settings);
+    return Done{};
+  };
+  BOOST_TEST(
+      std::holds_alternative<RanDone>(store::run(mine, request, claimed_job(), store::Body{note})));
+  BOOST_TEST(db.value("SELECT note FROM acts") == "on off auto");
+  BOOST_TEST(pg::text(mine.session().run({"now", settings.c_str()})[0][0]) ==
+             "off off force_generic_plan");
 }
 
 BOOST_AUTO_TEST_CASE(a_row_that_an_operator_has_updated_since_the_claim_is_finished_all_the_same) {
