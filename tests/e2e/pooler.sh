@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# The ledger proof behind PgBouncer in transaction mode: no session locks and no LISTEN there, so
+# heartbeats and polling do the work. Two processors, one of them killed. Needs OUTBOX_TEST_PG,
+# OUTBOX_TEST_PG_TCP (superuser's URLs), OUTBOXD (the program) and OUTBOX_SOURCE_DIR.
+set -euo pipefail
+source "$OUTBOX_SOURCE_DIR/scripts/lib.sh"
+source "$OUTBOX_SOURCE_DIR/tests/e2e/ledger/lib.sh"
+bouncer=''
+finish() {
+  processors_kill
+  [[ -z $bouncer ]] || { kill "$bouncer" && wait "$bouncer"; } 2>/dev/null || true
+  ledger_drop
+  rm -rf "$work"
+}
+trap finish EXIT
+
+# Six server connections for both processors, which hold more: transactions take turns.
+bouncer_start() {
+  local login=()
+  [[ $OUTBOX_TEST_PG_TCP =~ ^postgresql://([^:]+):([^@]+)@([^:]+):([0-9]+)/ ]] || die "OUTBOX_TEST_PG_TCP: expected a URL with a password"
+  cat >"$work/pgbouncer.ini" <<INI
+[databases]
+* = host=${BASH_REMATCH[3]} port=${BASH_REMATCH[4]} user=${BASH_REMATCH[1]} password=${BASH_REMATCH[2]}
+[pgbouncer]
+pool_mode = transaction
+default_pool_size = 6
+auth_type = any
+listen_addr =
+listen_port = 6432
+unix_socket_dir = $work
+INI
+  ((EUID != 0)) || login=(setpriv --reuid nobody --regid nogroup --clear-groups)
+  ((EUID != 0)) || chown nobody "$work"
+  "${login[@]}" /usr/sbin/pgbouncer -q "$work/pgbouncer.ini" >"$work/pgbouncer.log" 2>&1 </dev/null &
+  bouncer=$!
+  pooled="postgresql://postgres@/$database?host=${work//\//%2F}&port=6432"
+  eventually 10 "PgBouncer to answer, see $work/pgbouncer.log" psql -X -q -d "$pooled" -c 'SELECT 1' -o /dev/null
+}
+
+has_finished() { (($(sql "SELECT count(*) FROM outbox.finished_jobs") >= $1)); }
+
+ledger_create "e2e_pooler_$$" 2
+bouncer_start
+expect 0 'the schema is at version' "$outboxd" migrate status --url "$pooled"
+sed -i 's|url: .*|url_env: OUTBOX_URL|' "$config"
+export OUTBOX_URL=$pooled
+cat >>"$config" <<YAML
+processor: {heartbeat: 300ms, dead_after: 1500ms, poll: 50ms}
+YAML
+processor_start a
+processor_start b
+grep -q 'behind a transaction pooler' "$(processor_log a)" || die "expected a word about the pooler: $(<"$(processor_log a)")"
+expect_sql 2 'SELECT count(*) FROM outbox.processors WHERE NOT session_lock'
+load_start 5 4
+eventually 20 "300 jobs to be finished" has_finished 300
+processor_kill a
+load_wait
+eventually 60 "the queue to be empty" jobs_done
+expect_sql 'its heartbeat was late' "SELECT dead_reason FROM outbox.processors WHERE dead_at IS NOT NULL"
+processor_stop b
+ledger_check
+expect_sql 0 "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+say "$committed jobs behind a pooler"
