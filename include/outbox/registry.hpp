@@ -34,8 +34,8 @@ class Context {
 
   /// The job's own transaction (READ COMMITTED). What is written through it commits together with
   /// the job's completion, exactly once. Leave COMMIT and ROLLBACK to outboxd; use a
-  /// pqxx::subtransaction to survive an SQL error. Settings only with SET LOCAL: a plain SET stays on
-  /// the connection, for whatever job comes next.
+  /// pqxx::subtransaction to survive an SQL error. Settings only with SET LOCAL: a plain SET stays
+  /// on the connection, for whatever job comes next.
   [[nodiscard]] pqxx::dbtransaction& tx() { return tx_; }
 
   /// Requested when the kind's timeout is over or the processor is stopping. A handler that takes

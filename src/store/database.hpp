@@ -19,9 +19,9 @@ enum class Use {
   claims,    ///< Claims, groups and finishes: fixed plans, the statement timeout of the options.
   handlers,  ///< Handlers run here: within run() the server's planner settings and the timeout of
              ///< the kind, outside it fixed plans and the statement timeout of the options.
-  chores,  ///< Rescue and retention: fixed plans, a minute for each statement.
-  people,  ///< Commands and reports: the server's planner settings, the statement timeout of the
-           ///< options.
+  chores,    ///< Rescue and retention: fixed plans, a minute for each statement.
+  people,    ///< Commands and reports: the server's planner settings, the statement timeout of the
+             ///< options.
 };
 
 /// Thread contract: constructed, used and destroyed on one thread. A lost connection stays lost:
