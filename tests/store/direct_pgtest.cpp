@@ -6,110 +6,12 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "pg/session.hpp"
-#include "store/direct.hpp"
-#include "support/actor.hpp"
-#include "support/database.hpp"
-#include "support/emptied.hpp"
+#include "support/direct.hpp"
 
 using namespace outbox;
-using core::DbError;
-using core::Fault;
-using store::DirectJob;
-using store::DirectOutcome;
-using store::From;
-using test::TestDatabase;
+using namespace outbox::test;
 
-namespace {
-
-constexpr const char* kAct =
-    "INSERT INTO acts (job, attempt, payload, headers, role) "
-    "VALUES ($2, $3, $1, $4, current_user)";
-
-/// Job 1 waits at the gate.
-constexpr const char* kActAtGate =
-    "WITH a AS (INSERT INTO acts (job) VALUES ($2)) "
-    "SELECT pg_advisory_xact_lock(CASE $2 WHEN 1 THEN 4711 ELSE $2 END)";
-
-store::DirectKind kind(std::string name, std::string statement, std::string role = {}) {
-  store::DirectKind out;
-  out.kind = std::move(name);
-  out.statement = std::move(statement);
-  out.role = std::move(role);
-  return out;
-}
-
-struct Fixture {
-  TestDatabase& db = test::emptied_database();
-  store::Database database{db.options(), "test", store::Use::claims};
-  store::Cursor cursor;
-  store::DirectRequest request{.processor = 7, .queue = "default", .most = 10, .history = true};
-  std::vector<store::DirectKind> kinds{kind("act", kAct)};
-
-  Fixture() {
-    db.exec(
-        "CREATE TABLE acts (job bigint, attempt int, payload jsonb, headers jsonb, role text, "
-        "note text)");
-  }
-
-  std::vector<DirectJob> run() { return run_on(database); }
-  std::vector<DirectJob> run_on(store::Database& on) {
-    return store::run_group(on, request, store::DirectKinds{kinds}, From::start, cursor);
-  }
-  /// One job of a kind with this statement, run once.
-  DirectJob run_one(const std::string& statement) {
-    kinds = {kind("act", statement)};
-    jobs(1);
-    const auto got = run();
-    BOOST_REQUIRE(got.size() == 1U);
-    return got[0];
-  }
-  Fault fault_of_run(store::Database& on) {
-    try {
-      static_cast<void>(run_on(on));
-    } catch (const DbError& e) {
-      return e.fault();
-    }
-    throw std::logic_error{"nothing was thrown"};
-  }
-
-  void jobs(int count) {
-    db.exec("INSERT INTO outbox.jobs (kind) SELECT 'act' FROM generate_series(1, " +
-            std::to_string(count) + ")");
-  }
-  static std::int64_t live_by(store::Database& mine) {
-    constexpr pg::Statement kLive{"test_live", "SELECT count(*) FROM outbox.jobs"};
-    return mine.session().run(kLive)[0][0].as<std::int64_t>();
-  }
-  void make_due() { db.exec("UPDATE outbox.jobs SET run_at = clock_timestamp()"); }
-  std::int64_t acts() { return db.number("SELECT count(*) FROM acts"); }
-  std::int64_t live() { return db.number("SELECT count(*) FROM outbox.jobs"); }
-  std::int64_t finished() { return db.number("SELECT count(*) FROM outbox.finished_jobs"); }
-  std::int64_t failures() { return db.number("SELECT count(*) FROM outbox.job_failures"); }
-  std::int64_t dead() { return db.number("SELECT count(*) FROM outbox.dead_jobs"); }
-  /// Milliseconds from now to the one job's run_at.
-  std::int64_t delay_ms() {
-    return db.number(
-        "SELECT (extract(epoch FROM run_at - clock_timestamp()) * 1000)::bigint FROM outbox.jobs");
-  }
-};
-
-/// A role that lives as long as the test: roles belong to the server, not to the database.
-struct Role {
-  Role(TestDatabase& database, const std::string& suffix, const std::string& grants)
-      : db{database}, name{database.name() + "_" + suffix} {
-    db.exec("CREATE ROLE " + name + "; " + grants + " TO " + name);
-  }
-  ~Role() { db.exec("DROP OWNED BY " + name + "; DROP ROLE " + name); }
-  Role(const Role&) = delete;
-  Role& operator=(const Role&) = delete;
-  TestDatabase& db;
-  std::string name;
-};
-
-}  // namespace
-
-BOOST_FIXTURE_TEST_SUITE(direct_pgtest, Fixture)
+BOOST_FIXTURE_TEST_SUITE(direct_pgtest, DirectFixture)
 
 BOOST_AUTO_TEST_CASE(a_group_takes_effect_and_leaves_history) {
   db.exec(R"(INSERT INTO outbox.jobs (kind, payload, headers, unique_key, priority, run_at)
@@ -308,50 +210,6 @@ BOOST_AUTO_TEST_CASE(a_forged_signal_of_a_handler_is_an_ordinary_failure) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_kind_runs_under_its_role_and_the_others_do_not) {
-  const Role role{db, "clerk", "GRANT USAGE ON SCHEMA public TO PUBLIC; GRANT INSERT ON acts"};
-  kinds = {kind("act", kAct, role.name), kind("own", kAct)};
-  db.exec("INSERT INTO outbox.jobs (kind) VALUES ('act'), ('own'), ('act'), ('own')");
-  const auto got = run();
-  BOOST_TEST(got.size() == 4U);
-  BOOST_TEST(std::all_of(got.begin(), got.end(),
-                         [](const auto& job) { return job.outcome == DirectOutcome::done; }));
-  BOOST_TEST(db.value("SELECT string_agg(CASE role WHEN '" + role.name +
-                      "' THEN 'clerk' ELSE role END, ' ' ORDER BY job) FROM acts") ==
-             "clerk postgres clerk postgres");
-}
-
-BOOST_AUTO_TEST_CASE(what_a_role_may_not_do_fails_its_own_job_and_the_role_is_left_again) {
-  const Role role{db, "clerk", "GRANT USAGE ON SCHEMA public TO PUBLIC; GRANT SELECT ON acts"};
-  kinds = {kind("act", kAct, role.name), kind("own", kAct)};
-  db.exec("INSERT INTO outbox.jobs (kind) VALUES ('act'), ('own')");
-  const auto got = run();
-  BOOST_REQUIRE(got.size() == 2U);
-  BOOST_TEST((got[0].outcome == DirectOutcome::retry));
-  BOOST_TEST(got[0].sqlstate == "42501");
-  BOOST_TEST((got[1].outcome == DirectOutcome::done));
-  BOOST_TEST(db.value("SELECT role FROM acts") == "postgres");
-  const pg::Statement who{"who", "SELECT current_user"};
-  BOOST_TEST(pg::text(database.session().run(who)[0][0]) == "postgres");
-}
-
-BOOST_AUTO_TEST_CASE(after_a_kind_with_a_role_the_next_has_the_role_that_the_session_came_with) {
-  const Role clerk{db, "clerk", "GRANT USAGE ON SCHEMA public TO PUBLIC; GRANT INSERT ON acts"};
-  const Role runtime{db, "runtime",
-                     "GRANT USAGE ON SCHEMA outbox TO PUBLIC; GRANT INSERT ON acts TO PUBLIC; "
-                     "GRANT ALL ON ALL TABLES IN SCHEMA outbox"};
-  auto options = db.options();
-  options.url += (options.url.find('?') == std::string::npos ? "?" : "&") +
-                 ("options=-c%20role%3D" + runtime.name);
-  store::Database mine{options, "test", store::Use::claims};
-  kinds = {kind("act", kAct, clerk.name), kind("own", kAct)};
-  db.exec("INSERT INTO outbox.jobs (kind) VALUES ('own'), ('act'), ('own')");
-  for (const auto& job : run_on(mine)) BOOST_TEST(job.error == "");
-  BOOST_TEST(db.value("SELECT string_agg(split_part(role, '_', 5), ' ' ORDER BY job) FROM acts") ==
-             "runtime clerk runtime");
-  db.exec("REVOKE USAGE ON SCHEMA outbox FROM PUBLIC");
-}
-
 BOOST_AUTO_TEST_CASE(a_conflict_inside_a_handler_costs_no_attempt) {
   db.exec(
       "CREATE FUNCTION clash() RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE 'again' USING "
@@ -546,35 +404,6 @@ BOOST_AUTO_TEST_CASE(a_lock_that_a_handler_does_not_get_is_an_ordinary_failure) 
   const auto job = run_one("SELECT impatient()");
   BOOST_TEST((job.outcome == DirectOutcome::retry));
   BOOST_TEST(job.sqlstate == "55P03");
-}
-
-BOOST_AUTO_TEST_CASE(what_a_handler_sets_does_not_change_names_or_rights_of_the_next) {
-  const Role clerk{db, "clerk", "GRANT INSERT ON acts"};
-  kinds = {kind("sets", "SELECT set_config('search_path', 'nowhere', true), set_config('role', '" +
-                            clerk.name + "', true)"),
-           kind("act", kAct)};
-  db.exec("INSERT INTO outbox.jobs (kind) VALUES ('sets'), ('act')");
-  for (const auto& job : run()) BOOST_TEST(job.error == "");
-  BOOST_TEST(db.number("SELECT count(*) FROM acts WHERE role <> '" + clerk.name + "'") == 1);
-}
-
-BOOST_AUTO_TEST_CASE(handlers_plan_with_the_servers_settings_and_the_session_keeps_its_own) {
-  db.exec("ALTER DATABASE " + db.name() + " SET enable_sort = off");
-  store::Database mine{db.options(), "test", store::Use::claims};
-  kinds = {kind(
-      "act",
-      "INSERT INTO acts (job, note) VALUES ($2, concat_ws(' ', current_setting('enable_seqscan'), "
-      "current_setting('enable_sort'), current_setting('enable_hashjoin'), "
-      "current_setting('enable_mergejoin'), "
-      "current_setting('enable_bitmapscan'), current_setting('enable_material'), "
-      "current_setting('plan_cache_mode'), current_setting('jit')))")};
-  jobs(2);
-  BOOST_TEST(run_on(mine).size() == 2U);
-  BOOST_TEST(db.value("SELECT string_agg(note, ', ') FROM acts") ==
-             "on off on on on on auto on, on off on on on on auto on");
-  const pg::Statement ours{
-      "ours", "SELECT current_setting('enable_seqscan') || current_setting('plan_cache_mode')"};
-  BOOST_TEST(pg::text(mine.session().run(ours)[0][0]) == "offforce_generic_plan");
 }
 
 BOOST_AUTO_TEST_CASE(an_error_text_of_a_megabyte_is_clipped) {
