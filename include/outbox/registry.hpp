@@ -13,6 +13,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
 #include <outbox/job.hpp>
 #include <outbox/outcome.hpp>
@@ -23,9 +24,19 @@ class dbtransaction;
 
 namespace outbox {
 
+/// What a handler may answer besides returning nothing (done) or throwing (failed).
+struct Answers {
+  [[nodiscard]] static Outcome done() { return Done{}; }
+  [[nodiscard]] static Outcome snooze(std::chrono::milliseconds delay) { return Snooze{delay}; }
+  [[nodiscard]] static Outcome discard(std::string why) { return Discard{std::move(why)}; }
+  [[nodiscard]] static Outcome retry_after(std::chrono::milliseconds after, std::string why) {
+    return Retry{std::move(why), after};
+  }
+};
+
 /// What a handler works with. Thread contract: belongs to the one thread that runs the handler,
 /// until the handler returns.
-class Context {
+class Context : public Answers {
  public:
   Context(const Job& job, pqxx::dbtransaction& tx, std::stop_token stop)
       : job_{job}, tx_{tx}, stop_{std::move(stop)} {}
@@ -42,21 +53,30 @@ class Context {
   /// long looks at it now and then.
   [[nodiscard]] const std::stop_token& stop_token() const { return stop_; }
 
-  [[nodiscard]] static Outcome done() { return Done{}; }
-  [[nodiscard]] static Outcome snooze(std::chrono::milliseconds delay) { return Snooze{delay}; }
-  [[nodiscard]] static Outcome discard(std::string why) { return Discard{std::move(why)}; }
-  [[nodiscard]] static Outcome retry_after(std::chrono::milliseconds after, std::string why) {
-    return Retry{std::move(why), after};
-  }
-
  private:
   const Job& job_;
   pqxx::dbtransaction& tx_;
   std::stop_token stop_;
 };
 
-/// Runs on several threads at the same time, one job each: captured state must be safe for that.
+/// What an external handler works with: no transaction is open, no connection is held while it
+/// runs. Thread contract: as Context.
+class ExternalContext : public Answers {
+ public:
+  ExternalContext(const Job& job, std::stop_token stop) : job_{job}, stop_{std::move(stop)} {}
+
+  [[nodiscard]] const Job& job() const { return job_; }
+  /// As Context::stop_token().
+  [[nodiscard]] const std::stop_token& stop_token() const { return stop_; }
+
+ private:
+  const Job& job_;
+  std::stop_token stop_;
+};
+
+/// Run on several threads at the same time, one job each: captured state must be safe for that.
 using HandlerFunction = std::function<Outcome(Context&)>;
+using ExternalFunction = std::function<Outcome(ExternalContext&)>;
 
 /// Handlers by kind. Filled on one thread before the program runs, constant afterwards.
 class Registry {
@@ -65,15 +85,17 @@ class Registry {
   /// std::invalid_argument for a kind that is empty, too long or already there.
   template <class F>
   requires std::is_invocable_v<F&, Context&> Registry& add(std::string kind, F handler) {
-    if constexpr (std::is_void_v<std::invoke_result_t<F&, Context&>>) {
-      return insert(std::move(kind),
-                    [handler = std::move(handler)](Context& context) mutable -> Outcome {
-                      handler(context);
-                      return Done{};
-                    });
-    } else {
-      return insert(std::move(kind), std::move(handler));
-    }
+    return insert(std::move(kind), HandlerFunction{answering<Context>(std::move(handler))});
+  }
+
+  /// Adds a handler for work outside the database (a mail, a file, another service). It may run
+  /// again after a crash: at least once, with the job's id as idempotency key. In return it holds
+  /// no connection, and the ends of many jobs are written together. Otherwise as add().
+  template <class F>
+  requires std::is_invocable_v<F&, ExternalContext&> Registry& add_external(std::string kind,
+                                                                            F handler) {
+    return insert(std::move(kind),
+                  ExternalFunction{answering<ExternalContext>(std::move(handler))});
   }
 
   /// Adds a handler of a typed payload: `parse` makes it from the JSON text. A payload that does
@@ -100,10 +122,23 @@ class Registry {
                });
   }
 
-  [[nodiscard]] const std::map<std::string, HandlerFunction>& handlers() const { return handlers_; }
+  using Handler = std::variant<HandlerFunction, ExternalFunction>;
+  [[nodiscard]] const std::map<std::string, Handler>& handlers() const { return handlers_; }
 
  private:
-  Registry& insert(std::string kind, HandlerFunction handler) {
+  template <class C, class F>
+  static auto answering(F handler) {
+    return [handler = std::move(handler)](C& context) mutable -> Outcome {
+      if constexpr (std::is_void_v<std::invoke_result_t<F&, C&>>) {
+        handler(context);
+        return Done{};
+      } else {
+        return handler(context);
+      }
+    };
+  }
+
+  Registry& insert(std::string kind, Handler handler) {
     if (kind.empty() || kind.size() > 63)
       throw std::invalid_argument{"a kind has 1 to 63 characters: '" + kind + "'"};
     if (!handlers_.emplace(kind, std::move(handler)).second)
@@ -111,7 +146,7 @@ class Registry {
     return *this;
   }
 
-  std::map<std::string, HandlerFunction> handlers_;
+  std::map<std::string, Handler> handlers_;
 };
 
 }  // namespace outbox

@@ -6,6 +6,7 @@
 #include <outbox/program.hpp>
 #include <outbox/version.hpp>
 
+#include "cli/bench.hpp"
 #include "cli/config.hpp"
 #include "cli/failure.hpp"
 #include "cli/jobs.hpp"
@@ -72,6 +73,7 @@ void add_commands(CLI::App& app, const OnRun& on_run, const Registry& registry) 
   add_stats(app, on_run);
   const auto target = std::make_shared<Target>();
   add_target(*add_migrate(app, [target] { return connect(*target, "migrate"); }), *target);
+  add_bench(app, on_run);
   add_version(app, on_run);
 }
 

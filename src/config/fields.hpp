@@ -6,6 +6,7 @@
 #include <array>
 #include <string_view>
 
+#include "core/limits.hpp"
 #include "core/options.hpp"
 
 namespace outbox::config {
@@ -78,6 +79,7 @@ template <class Visitor>
 void fields(Visitor& v, core::QueueOptions& o) {
   v("concurrency", o.concurrency, Range<int>{1, 256});
   v("direct_workers", o.direct_workers, Range<int>{1, 256});
+  v("group_most", o.group_most, Range<int>{1, core::kGroupMax});
   v("history", o.history);
   v("retention", o.retention_days, Days{1, 30});
 }

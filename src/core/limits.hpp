@@ -31,6 +31,26 @@ inline constexpr milliseconds kSlowJob{500};
 /// of any of its kinds.
 inline constexpr milliseconds kDirectTimeoutLeast{250};
 
+/// Jobs that one claim takes.
+inline constexpr int kClaimMost = 500;
+
+/// Handlers below this mean are prefetched.
+inline constexpr milliseconds kShortHandler{20};
+
+/// Work that is claimed ahead of the runners of one queue, in time and in jobs. A crash marks all
+/// of it suspect: each of those then runs alone once.
+inline constexpr milliseconds kAheadTime{10};
+inline constexpr int kAheadMost = 1'000;
+
+/// External handlers below this mean are handed over many at a time.
+inline constexpr std::chrono::microseconds kQuickHandler{100};
+
+/// Quick handlers that run under one turn of a slot.
+inline constexpr int kQuickInARow = 64;
+
+/// Ends of external jobs that one statement writes.
+inline constexpr int kFinishMost = 500;
+
 /// Claims of one job, of whatever end: a snooze at a multiple of it ends in the dead letters, which
 /// bounds a handler that snoozes for ever; a dead letter that somebody retries starts above the
 /// next multiple.

@@ -43,6 +43,7 @@ struct QueueOptions {
   int concurrency{
       4};  ///< Handlers of this queue that run at the same time in this processor: 1 to 256.
   int direct_workers{2};   ///< Of these, how many may serve the direct lane: 1 to concurrency.
+  int group_most{50};      ///< Most jobs that one direct statement handles: 1 to 50.
   bool history{true};      ///< Keep a row for each finished job.
   int retention_days{14};  ///< Days that history is kept: 1 to 30 (the ring has 32 slots).
 };

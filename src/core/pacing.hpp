@@ -57,6 +57,18 @@ class IdleWait {
   std::chrono::milliseconds next_{1};
 };
 
+/// How many jobs to hold beyond those that run, so that runners find work while the next claim is
+/// on its way: about kAheadTime of work, and none for long handlers, whose jobs others may run
+/// meanwhile.
+[[nodiscard]] inline int jobs_ahead(int concurrency, bool known, microseconds mean) {
+  if (!known) return concurrency;
+  if (mean > kShortHandler) return 0;
+  const auto each = std::max(mean, microseconds{1});
+  const auto jobs = static_cast<std::int64_t>(concurrency) * (microseconds{kAheadTime} / each);
+  return static_cast<int>(
+      std::clamp<std::int64_t>(jobs, concurrency, std::max(concurrency, kAheadMost)));
+}
+
 /// Running mean of a kind's handler time; the last 16 or so jobs weigh most.
 class MeanTime {
  public:
@@ -67,6 +79,7 @@ class MeanTime {
   [[nodiscard]] microseconds value() const {
     return microseconds{static_cast<std::int64_t>(mean_us_)};
   }
+  [[nodiscard]] bool known() const { return seen_ > 0; }
 
  private:
   double mean_us_{0};

@@ -74,7 +74,7 @@ milliseconds DirectWorker::handle_group(int processor, const store::DirectKinds&
   }
   const auto start = Clock::now();
   const auto from = sweep_.due(start) ? store::From::start : store::From::cursor;
-  const int most = size_.value();
+  const int most = std::min(size_.value(), options_.group_most);
   lane_.looking();
   const auto jobs = store::run_group(
       connection_.get(),

@@ -18,8 +18,6 @@ using core::milliseconds;
 
 namespace {
 
-/// Handlers below this mean are prefetched, so that runners do not wait for the next claim.
-constexpr milliseconds kShortHandler{20};
 /// How often suspects are looked for when this process has no news of any: another processor may
 /// have rescued them.
 constexpr milliseconds kSuspectLook{5'000};
@@ -27,7 +25,8 @@ constexpr milliseconds kSuspectLook{5'000};
 constexpr milliseconds kLastWait{2'000};
 /// Without LISTEN (a pooler) an idle lane polls this often.
 constexpr milliseconds kBlindPoll{50};
-/// Held back for a suspect, which may end at any time.
+/// Held back for a suspect, which may end at any time, or by runners that are busier than they
+/// were.
 constexpr milliseconds kHeldLook{5};
 /// After a suspect has waited in vain for a runner of its own queue, the next try is so much later.
 constexpr std::chrono::minutes kSuspectPause{5};
@@ -52,7 +51,10 @@ Dispatcher::Dispatcher(Services& services, std::string queue, const core::QueueO
       inbox_{inbox},
       lane_{lane},
       connection_{services.options.database, services.events, "claim " + queue_,
-                  store::Use::claims} {}
+                  store::Use::claims} {
+  for (const auto& [kind, handler] : services.handlers)
+    kinds_[kind].external = handler.is_external();
+}
 
 void Dispatcher::run(const std::stop_token& stop) {
   const std::stop_callback ring{stop, [this] { lane_.notify(); }};
@@ -65,7 +67,8 @@ void Dispatcher::run(const std::stop_token& stop) {
 milliseconds Dispatcher::turn() {
   take_back();
   give_back();
-  const auto most = std::min(stop_overdue(), owed_.empty() ? milliseconds::max() : kOwedLook);
+  auto most = std::min(stop_overdue(), owed_.empty() ? milliseconds::max() : kOwedLook);
+  if (tasks_.nudge()) most = std::min(most, kHeldLook);
   if (fenced_.exchange(false)) {
     take_unstarted_back();
     abandon_all();
@@ -125,7 +128,7 @@ milliseconds Dispatcher::claim_some(int processor, const LanePlan::ClaimedShare&
   services_.waker.found_work();
   idle_.worked();
   due_.forget();
-  for (auto& job : jobs) hand_out(processor, std::move(job));
+  hand_out(processor, std::move(jobs));
   return milliseconds{0};
 }
 
@@ -156,7 +159,9 @@ bool Dispatcher::hold_for_suspect(int processor) {
   }
   services_.events.claimed(queue_, 1, since(start));
   services_.waker.found_work();
-  hand_out(processor, std::move(*suspect));
+  std::vector<store::Claimed> alone;
+  alone.push_back(std::move(*suspect));
+  hand_out(processor, std::move(alone));
   return true;
 }
 
@@ -171,8 +176,11 @@ bool Dispatcher::suspects_due() {
 
 int Dispatcher::room(const LanePlan::ClaimedShare& share) const {
   if (share.one_by_one) return in_flight_.empty() ? 1 : 0;
-  const int ahead = mean_.value() < kShortHandler ? options_.concurrency : 0;
-  return std::max(0, options_.concurrency + ahead - static_cast<int>(in_flight_.size()));
+  const int ahead = core::jobs_ahead(options_.concurrency, mean_.known(), mean_.value());
+  const int held = static_cast<int>(in_flight_.size());
+  // With a stock of short jobs, one large claim when it is half gone instead of many small ones.
+  if (held > options_.concurrency + ahead / 2) return 0;
+  return std::clamp(options_.concurrency + ahead - held, 0, core::kClaimMost);
 }
 
 /// Nothing was found: polls every few ms while the process is awake, until the next due job while
@@ -190,14 +198,28 @@ store::ClaimRequest Dispatcher::request(int processor, const std::vector<std::st
   return {.processor = processor, .queue = queue_, .kinds = kinds, .most = most};
 }
 
-void Dispatcher::hand_out(int processor, store::Claimed claimed) {
-  auto task = std::make_shared<Task>();
-  task->processor = processor;
-  task->claimed = std::move(claimed);
-  if (task->claimed.suspect) suspect_ = task;
-  services_.solo.claimed(1);
-  in_flight_.insert(task);
-  tasks_.push(std::move(task));
+void Dispatcher::hand_out(int processor, std::vector<store::Claimed> jobs) {
+  const auto now = Clock::now();
+  std::vector<TaskPtr> tasks;
+  tasks.reserve(jobs.size());
+  microseconds work{0};
+  for (auto& job : jobs) {
+    auto task = std::make_shared<Task>();
+    task->processor = processor;
+    task->received = now;
+    task->claimed = std::move(job);
+    const auto& kind = kinds_[task->claimed.job.kind];
+    task->quick = kind.external && kind.mean.known() && kind.mean.value() < core::kQuickHandler;
+    work += task->quick ? kind.mean.value() : core::kShortHandler;
+    if (task->claimed.suspect) suspect_ = task;
+    in_flight_.insert(task);
+    tasks.push_back(std::move(task));
+  }
+  const int count = static_cast<int>(tasks.size());
+  services_.solo.claimed(count);
+  // A thread for each millisecond of work: more would only get into each other's way.
+  tasks_.push(std::move(tasks),
+              static_cast<int>(std::min<std::int64_t>(count, work / milliseconds{1} + 1)));
 }
 
 void Dispatcher::take_back() {
@@ -207,6 +229,7 @@ void Dispatcher::take_back() {
     if (task == suspect_) suspect_.reset();
     if (task->settled) {
       mean_.add(task->ran);
+      kinds_[task->claimed.job.kind].mean.add(task->ran);
     } else {
       owed_[task->processor].push_back(task->claimed);
     }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -54,7 +55,7 @@ class Dispatcher {
   [[nodiscard]] bool suspects_due();
   [[nodiscard]] int room(const LanePlan::ClaimedShare& share) const;
   [[nodiscard]] core::milliseconds rest(store::From from);
-  void hand_out(int processor, store::Claimed claimed);
+  void hand_out(int processor, std::vector<store::Claimed> jobs);
   void take_back();
   void take_unstarted_back();
   [[nodiscard]] core::milliseconds stop_overdue();
@@ -80,7 +81,12 @@ class Dispatcher {
   store::Cursor cursor_;
   core::SweepPace sweep_;
   core::IdleWait idle_;
+  struct Kind {
+    bool external{false};
+    core::MeanTime mean;
+  };
   core::MeanTime mean_;
+  std::unordered_map<std::string, Kind> kinds_;
   std::unordered_set<TaskPtr> in_flight_;
   std::map<int, std::vector<store::Claimed>> owed_;      // to be given back, by processor id
   core::Clock::time_point give_back_at_{};               // not before

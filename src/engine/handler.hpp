@@ -15,9 +15,10 @@ namespace outbox::engine {
 
 struct Handler {
   core::KindOptions options;
-  std::variant<HandlerFunction, store::SqlBody> run;
+  std::variant<HandlerFunction, ExternalFunction, store::SqlBody> run;
 
   [[nodiscard]] bool is_sql() const { return std::holds_alternative<store::SqlBody>(run); }
+  [[nodiscard]] bool is_external() const { return std::holds_alternative<ExternalFunction>(run); }
 };
 
 using HandlerTable = std::map<std::string, Handler>;

@@ -18,10 +18,11 @@ Queue::Queue(Services& services, const std::string& name, const core::QueueOptio
       plan_{name, services.handlers, services.events},
       slots_{options.concurrency},
       dispatcher_lane_{services.waker.add_lane()},
-      dispatcher_{services, name, options, plan_, tasks_, inbox_, dispatcher_lane_} {
+      dispatcher_{services, name, options, plan_, tasks_, inbox_, dispatcher_lane_},
+      finisher_{services, options_, inbox_, dispatcher_lane_, plan_} {
   for (int i = 0; i < options.concurrency; ++i) {
     runners_.push_back(std::make_unique<Runner>(services, options_, tasks_, inbox_,
-                                                dispatcher_lane_, slots_, plan_));
+                                                dispatcher_lane_, slots_, plan_, finisher_));
   }
   for (int i = 0; i < options.direct_workers; ++i) {
     const auto role = i == 0 ? DirectWorker::Role::first : DirectWorker::Role::helper;
@@ -33,6 +34,10 @@ Queue::Queue(Services& services, const std::string& name, const core::QueueOptio
 Queue::~Queue() = default;
 
 void Queue::start() {
+  finisher_thread_ = std::jthread{[this](const std::stop_token& stop) {
+    name_thread("finish");
+    finisher_.run(stop);
+  }};
   for (auto& runner : runners_) {
     runner_threads_.emplace_back([&runner](const std::stop_token& stop) {
       name_thread("run");
@@ -80,6 +85,6 @@ std::vector<int> Queue::direct_backends() const {
   return pids;
 }
 
-int Queue::connections_most() const { return 1 + options_.concurrency + options_.direct_workers; }
+int Queue::connections_most() const { return 2 + options_.concurrency + options_.direct_workers; }
 
 }  // namespace outbox::engine

@@ -40,9 +40,11 @@ class Queue {
   Inbox inbox_;
   Lane& dispatcher_lane_;
   Dispatcher dispatcher_;
+  Finisher finisher_;
   std::vector<std::unique_ptr<Runner>> runners_;
   std::vector<std::unique_ptr<DirectWorker>> direct_workers_;
   // last: joined first
+  std::jthread finisher_thread_;
   std::vector<std::jthread> runner_threads_;
   std::vector<std::jthread> direct_threads_;
   std::jthread dispatcher_thread_;

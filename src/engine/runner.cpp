@@ -2,10 +2,6 @@
 // does becomes a Fault; a fault that is not the job's costs it nothing.
 #include "engine/runner.hpp"
 
-#include <condition_variable>
-#include <mutex>
-
-#include "core/decide.hpp"
 #include "core/limits.hpp"
 
 namespace outbox::engine {
@@ -18,18 +14,14 @@ using core::milliseconds;
 
 namespace {
 
-observe::JobRef ref(const store::Claimed& claimed) {
-  return {claimed.job.id, claimed.job.queue, claimed.job.kind, claimed.job.attempt};
-}
-
-microseconds since(Clock::time_point start) {
-  return std::chrono::duration_cast<microseconds>(Clock::now() - start);
+microseconds since(Clock::time_point start, Clock::time_point end) {
+  return std::chrono::duration_cast<microseconds>(end - start);
 }
 
 }  // namespace
 
 Runner::Runner(Services& services, const core::QueueOptions& queue, RunQueue& tasks, Inbox& inbox,
-               Lane& dispatcher, Slots& slots, LanePlan& plan)
+               Lane& dispatcher, Slots& slots, LanePlan& plan, Finisher& finisher)
     : services_{services},
       queue_{queue},
       tasks_{tasks},
@@ -37,39 +29,92 @@ Runner::Runner(Services& services, const core::QueueOptions& queue, RunQueue& ta
       dispatcher_{dispatcher},
       slots_{slots},
       plan_{plan},
-      connection_{services.options.database, services.events, "runner", store::Use::handlers} {}
+      finisher_{finisher},
+      connection_{services.options.database, services.events, "runner", store::Use::handlers},
+      settler_{services, connection_} {}
 
 void Runner::run(const std::stop_token& stop) {
   while (auto task = tasks_.take(stop)) {
-    {
-      const auto slot = slots_.take(task->stop.get_token());
-      if (slot) execute(*task);
+    auto slot = slots_.take(task->stop.get_token());
+    // Quick ones in a row: to take turns would cost more than to run them.
+    for (int i = 1; slot && task->quick && i < core::kQuickInARow; ++i) {
+      execute(*task);
+      finisher_.push(std::move(task));
+      task = tasks_.take_quick();
+      if (!task) break;
     }
-    inbox_.push(std::move(task));
-    dispatcher_.notify();
+    if (!task) continue;
+    if (slot) execute(*task);
+    slot = Slots::Slot{nullptr};  // free before the dispatcher hears of it
+    if (services_.handlers.at(task->claimed.job.kind).is_external()) {
+      finisher_.push(std::move(task));
+    } else {
+      inbox_.push(std::move(task));
+      dispatcher_.notify();
+    }
   }
 }
 
+/// Runs one task to its end, or, an external one, to its answer.
 void Runner::execute(Task& task) {
   if (task.abandoned) return;
+  const auto& handler = services_.handlers.at(task.claimed.job.kind);
+  if (const auto* function = std::get_if<ExternalFunction>(&handler.run)) {
+    task.answer = answer(task, *function);
+    return;
+  }
   const auto ran = attempt_until_known(task);
   task.backend_pid = 0;
   std::visit(core::overloaded{
                  [&](const store::RanDone&) {
                    task.settled = true;
                    observe(task);
-                   services_.events.finished(ref(task.claimed), task.claimed.waited, task.ran);
+                   services_.events.finished(ref(task.claimed), task.waited, task.ran);
                  },
                  [&](const store::RanUndone& undone) {
-                   if (!task.abandoned) settle(task, undone);
+                   if (task.abandoned) return;
+                   settler_.settle(task, undone);
+                   if (!std::holds_alternative<Snooze>(undone.outcome)) observe(task);
                  },
                  [&](const store::RanStale&) {
                    task.settled = true;
                    services_.events.stale_finish(ref(task.claimed));
                  },
-                 [&](const store::RanExpired&) { bury_expired(task); },
+                 [&](const store::RanExpired&) { settler_.bury_expired(task); },
              },
              ran);
+}
+
+/// Runs an external handler. Its job's expiry goes by the database's clock at the claim and the
+/// time since then.
+store::Ran Runner::answer(Task& task, const ExternalFunction& function) {
+  const auto start = Clock::now();
+  begin(task, start);
+  const auto now_us = task.claimed.claimed_at_us + since(task.received, start).count();
+  if (task.claimed.expires_at_us && *task.claimed.expires_at_us <= now_us)
+    return store::RanExpired{};
+  const auto undone = [](Outcome outcome, const char* reason) {
+    return store::RanUndone{std::move(outcome), reason, {}};
+  };
+  try {
+    ExternalContext context{task.claimed.job, task.stop.get_token()};
+    auto outcome = function(context);
+    task.ran = since(start, Clock::now());
+    if (std::holds_alternative<Done>(outcome)) return store::RanDone{};
+    const char* reason = std::holds_alternative<Discard>(outcome) ? "discarded" : "error";
+    return undone(std::move(outcome), reason);
+  } catch (const std::exception& e) {
+    task.ran = since(start, Clock::now());
+    return undone(Retry{e.what()}, "error");
+  } catch (...) {
+    task.ran = since(start, Clock::now());
+    return undone(Retry{"the handler threw something that is not a std::exception"}, "error");
+  }
+}
+
+void Runner::begin(Task& task, Clock::time_point start) {
+  task.started = start.time_since_epoch().count();
+  task.waited = task.claimed.waited + since(task.received, start);
 }
 
 store::Ran Runner::attempt(Task& task) {
@@ -90,6 +135,7 @@ store::Ran Runner::attempt(Task& task) {
                                 return function(context);
                               });
                         },
+                        [](const ExternalFunction&) -> store::Ran { return store::RanDone{}; },
                     },
                     handler.run);
 }
@@ -105,18 +151,18 @@ store::Ran Runner::attempt_until_known(Task& task) {
     try {
       (void)connection_.get();
     } catch (const DbError& e) {
-      pause(task, connection_.failed(e));
+      Settler::pause(task, connection_.failed(e));
       continue;
     }
     // The time of this try alone: what the database's outages take is not the handler's.
     const auto start = Clock::now();
-    task.started = start.time_since_epoch().count();
+    begin(task, start);
     try {
       auto ran = attempt(task);
-      task.ran = since(start);
+      task.ran = since(start, Clock::now());
       return ran;
     } catch (const DbError& e) {
-      task.ran = since(start);
+      task.ran = since(start, Clock::now());
       task.started = 0;
       task.backend_pid = 0;
       wait = connection_.failed(e);
@@ -130,7 +176,7 @@ store::Ran Runner::attempt_until_known(Task& task) {
         return store::RanUndone{Retry{why + e.what()}, "error", e.sqlstate()};
       }
     }
-    pause(task, wait);
+    Settler::pause(task, wait);
   }
   return store::RanUndone{Retry{"given up at a stop"}, "error", {}};
 }
@@ -143,68 +189,14 @@ bool Runner::still_ours(Task& task) {
       services_.events.resolved_in_doubt(ref(task.claimed), !ours);
       return ours;
     } catch (const DbError& e) {
-      pause(task, connection_.failed(e));
+      Settler::pause(task, connection_.failed(e));
     }
   }
   return true;
 }
 
-void Runner::bury_expired(Task& task) {
-  write(task, core::WriteDead{"expired", "it expired before it could start"}, {"expired", {}});
-}
-
-void Runner::settle(Task& task, const store::RanUndone& undone) {
-  const auto& claimed = task.claimed;
-  const auto& kind = services_.handlers.at(claimed.job.kind);
-  const core::Standing standing{claimed.job.attempt, claimed.job.max_attempts, claimed.claim_token};
-  write(task, core::decide(standing, undone.outcome, kind.options.backoff, spin()),
-        {undone.reason, undone.sqlstate});
-  if (!std::holds_alternative<Snooze>(undone.outcome)) observe(task);
-}
-
 void Runner::observe(const Task& task) {
   if (plan_.observe(task.claimed.job.kind, task.ran)) services_.waker.wake_lanes();
-}
-
-/// Writes an end until the database has taken or refused it; the token makes a repetition harmless.
-void Runner::write(Task& task, const core::Verdict& verdict, const store::Failure& failure) {
-  bool in_doubt = false;
-  ReconnectWait again;
-  while (!task.abandoned) {
-    try {
-      const bool written =
-          store::settle(connection_.get(), task.processor, task.claimed, verdict, failure);
-      task.settled = true;
-      if (!written && !in_doubt) return services_.events.stale_finish(ref(task.claimed));
-      auto& events = services_.events;
-      const auto job = ref(task.claimed);
-      return std::visit(
-          core::overloaded{
-              [](const core::WriteDone&) {},
-              [&](const core::WriteRetry& retry) {
-                events.retried(job, failure.sqlstate, retry.error, retry.delay, task.ran);
-              },
-              [&](const core::WriteSnooze& snooze) { events.snoozed(job, snooze.delay); },
-              [&](const core::WriteDead& dead) { events.dead(job, dead.reason, dead.error); },
-          },
-          verdict);
-    } catch (const DbError& e) {
-      in_doubt = in_doubt || e.session_lost();
-      pause(task, std::max(connection_.failed(e), again.next()));
-    }
-  }
-}
-
-void Runner::pause(Task& task, milliseconds most) {
-  std::mutex mutex;
-  std::condition_variable_any never;
-  std::unique_lock lock{mutex};
-  // A timeout of the job must not shorten the waits for the database, only giving up may.
-  if (task.stop.stop_requested() && !task.abandoned) {
-    std::this_thread::sleep_for(most);
-    return;
-  }
-  never.wait_for(lock, task.stop.get_token(), most, [] { return false; });
 }
 
 }  // namespace outbox::engine

@@ -5,34 +5,33 @@
 #include <stop_token>
 
 #include "engine/connection.hpp"
+#include "engine/finisher.hpp"
 #include "engine/lane_plan.hpp"
 #include "engine/services.hpp"
 #include "engine/slots.hpp"
 #include "engine/task.hpp"
-#include "store/finish.hpp"
 
 namespace outbox::engine {
 
 class Runner {
  public:
   Runner(Services& services, const core::QueueOptions& queue, RunQueue& tasks, Inbox& inbox,
-         Lane& dispatcher, Slots& slots, LanePlan& plan);
+         Lane& dispatcher, Slots& slots, LanePlan& plan, Finisher& finisher);
 
   /// The thread's body: returns when `stop` is requested and the job in hand has come back.
   void run(const std::stop_token& stop);
 
-  /// Runs one task to its end: settled, stale, or abandoned. Public for tests.
+  /// Runs one task to its end: settled, stale, or abandoned; an external one to its answer, which
+  /// the finisher writes. Public for tests.
   void execute(Task& task);
 
  private:
   [[nodiscard]] store::Ran attempt(Task& task);
   [[nodiscard]] store::Ran attempt_until_known(Task& task);
-  void settle(Task& task, const store::RanUndone& undone);
-  void bury_expired(Task& task);
-  void write(Task& task, const core::Verdict& verdict, const store::Failure& failure);
+  [[nodiscard]] static store::Ran answer(Task& task, const ExternalFunction& function);
+  static void begin(Task& task, core::Clock::time_point start);
   [[nodiscard]] bool still_ours(Task& task);
   void observe(const Task& task);
-  void pause(Task& task, core::milliseconds most);
 
   Services& services_;
   const core::QueueOptions& queue_;
@@ -41,7 +40,9 @@ class Runner {
   Lane& dispatcher_;
   Slots& slots_;
   LanePlan& plan_;
+  Finisher& finisher_;
   Connection connection_;
+  Settler settler_;
 };
 
 }  // namespace outbox::engine

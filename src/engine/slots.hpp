@@ -26,7 +26,10 @@ class Slots {
     Slot(Slot&& other) noexcept : slots_{std::exchange(other.slots_, nullptr)} {}
     Slot(const Slot&) = delete;
     Slot& operator=(const Slot&) = delete;
-    Slot& operator=(Slot&&) = delete;
+    Slot& operator=(Slot&& other) noexcept {
+      std::swap(slots_, other.slots_);
+      return *this;
+    }
     [[nodiscard]] explicit operator bool() const { return slots_ != nullptr; }
 
    private:

@@ -13,6 +13,7 @@
 
 #include "core/pacing.hpp"
 #include "store/claimed.hpp"
+#include "store/run.hpp"
 
 namespace outbox::engine {
 
@@ -20,6 +21,8 @@ struct Task {
   // constant once handed over
   int processor{};  ///< Id that it was claimed with.
   store::Claimed claimed;
+  core::Clock::time_point received{};  ///< When the claim's reply came.
+  bool quick{};  ///< An external handler that takes microseconds: a runner may take many in a row.
 
   std::stop_source stop;  ///< Requested at the timeout, and when it is abandoned.
   std::atomic<bool> abandoned{
@@ -30,18 +33,40 @@ struct Task {
   // written by the runner before it comes back
   bool settled{false};  ///< Its end is in the database.
   core::microseconds ran{};
+  core::microseconds waited{};  ///< From run_at to its handler's start.
+  store::Ran answer{};          ///< Of an external handler: what the finisher is to write.
 };
 using TaskPtr = std::shared_ptr<Task>;
 
 /// Unstarted tasks, first in first out. Thread contract: any thread.
 class RunQueue {
  public:
-  void push(TaskPtr task) {
+  /// Adds tasks and wakes up to `runners` of those that wait.
+  void push(std::vector<TaskPtr> tasks, int runners) {
     {
       const std::lock_guard lock{mutex_};
-      tasks_.push_back(std::move(task));
+      tasks_.insert(tasks_.end(), std::make_move_iterator(tasks.begin()),
+                    std::make_move_iterator(tasks.end()));
+    }
+    for (int i = 0; i < runners; ++i) ready_.notify_one();
+  }
+  /// Wakes one more runner if tasks are left: those that were woken may be held up. True when it
+  /// did.
+  bool nudge() {
+    {
+      const std::lock_guard lock{mutex_};
+      if (tasks_.empty()) return false;
     }
     ready_.notify_one();
+    return true;
+  }
+  /// The next task if it is there and quick; else nullptr.
+  [[nodiscard]] TaskPtr take_quick() {
+    const std::lock_guard lock{mutex_};
+    if (tasks_.empty() || !tasks_.front()->quick) return nullptr;
+    auto task = std::move(tasks_.front());
+    tasks_.pop_front();
+    return task;
   }
   /// Waits for a task; nullptr when `stop` was requested first.
   [[nodiscard]] TaskPtr take(const std::stop_token& stop) {
@@ -67,6 +92,11 @@ class RunQueue {
 /// takes.
 class Inbox {
  public:
+  void push(std::vector<TaskPtr> tasks) {
+    const std::lock_guard lock{mutex_};
+    tasks_.insert(tasks_.end(), std::make_move_iterator(tasks.begin()),
+                  std::make_move_iterator(tasks.end()));
+  }
   void push(TaskPtr task) {
     const std::lock_guard lock{mutex_};
     tasks_.push_back(std::move(task));

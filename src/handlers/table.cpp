@@ -18,9 +18,9 @@ engine::HandlerTable make_table(const core::Options& options,
                   "remove one";
       continue;
     }
-    table.emplace(kind, engine::Handler{configured == options.kinds.end() ? core::KindOptions{}
-                                                                          : configured->second,
-                                        function});
+    auto& handler = table[kind];
+    if (configured != options.kinds.end()) handler.options = configured->second;
+    std::visit([&handler](const auto& run) { handler.run = run; }, function);
   }
   for (const auto& [kind, settings] : options.kinds) {
     if (!settings.sql) {

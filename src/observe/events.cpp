@@ -2,6 +2,7 @@
 #include "observe/events.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -64,6 +65,8 @@ class Limiter {
 struct Events::Impl {
   Metrics metrics;
   Limiter db_errors;
+  std::atomic<std::int64_t> finished{0};
+  Tap tap;
 };
 
 Events::Events() : impl_{std::make_unique<Impl>()} {}
@@ -73,6 +76,7 @@ void Events::claimed(std::string_view queue, int jobs, microseconds took) {
   const auto& metrics = impl_->metrics.queue(queue);
   metrics.claimed->Increment(jobs);
   metrics.claim_seconds->Observe(seconds(took));
+  if (impl_->tap) impl_->tap(false, jobs, took);
   if (!logs(Level::debug)) return;
   Line{Level::debug, "claimed"}
       .text("queue", queue)
@@ -86,6 +90,7 @@ void Events::swept(std::string_view queue, int jobs, microseconds took) {
   metrics.sweeps->Increment();
   metrics.claimed->Increment(jobs);
   metrics.sweep_seconds->Observe(seconds(took));
+  if (impl_->tap) impl_->tap(true, jobs, took);
   if (!logs(Level::debug)) return;
   Line{Level::debug, "swept"}
       .text("queue", queue)
@@ -99,6 +104,7 @@ void Events::finished(const JobRef& job, microseconds waited, microseconds ran) 
   metrics.finished->Increment();
   metrics.handler_seconds->Observe(seconds(ran));
   metrics.wait_seconds->Observe(seconds(waited));
+  impl_->finished.fetch_add(1, std::memory_order_relaxed);
   if (!logs(Level::debug)) return;
   job_line(Level::debug, "finished", job)
       .duration("waited_ms", waited)
@@ -245,6 +251,10 @@ void Events::queue_depth(const QueueDepth& depth) {
   metrics.oldest_wait_seconds->Set(depth.oldest_wait_seconds);
   metrics.paused->Set(depth.paused ? 1 : 0);
 }
+
+std::int64_t Events::jobs_finished() const { return impl_->finished; }
+
+void Events::watch_claims(Tap tap) { impl_->tap = std::move(tap); }
 
 std::string Events::metrics_text() const { return impl_->metrics.text(); }
 

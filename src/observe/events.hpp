@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -78,6 +79,14 @@ class Events {
                 std::string_view error);  ///< warn, rate-limited to one a second for each `where`
   void db_recovered(std::string_view where, milliseconds down);  ///< info
   void queue_depth(const QueueDepth& depth);                     ///< metrics only
+
+  /// Jobs finished since it was made.
+  [[nodiscard]] std::int64_t jobs_finished() const;
+
+  /// Calls `tap` for every claim and sweep from now on, on the thread that made it. Set it before a
+  /// processor starts.
+  using Tap = std::function<void(bool sweep, int jobs, microseconds took)>;
+  void watch_claims(Tap tap);
 
   /// Prometheus text exposition format 0.0.4.
   [[nodiscard]] std::string metrics_text() const;

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <charconv>
+#include <stdexcept>
 
 namespace outbox::pg {
 
@@ -13,6 +14,22 @@ std::string int_array(const std::vector<std::int64_t>& values) {
     out += std::to_string(value);
   }
   return out += '}';
+}
+
+std::vector<std::int64_t> ints(std::string_view array) {
+  std::vector<std::int64_t> out;
+  if (array.empty()) return out;
+  const char* at = array.data() + 1;
+  const char* const end = array.data() + array.size();
+  while (at < end && *at != '}') {
+    std::int64_t value{};
+    const auto read = std::from_chars(at, end, value);
+    if (read.ec != std::errc{} || read.ptr == end)
+      throw std::invalid_argument{"not an array of integers: " + std::string{array}};
+    out.push_back(value);
+    at = *read.ptr == ',' ? read.ptr + 1 : read.ptr;
+  }
+  return out;
 }
 
 std::string text_array(const std::vector<std::string>& values, Empty empty) {

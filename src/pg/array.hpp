@@ -11,6 +11,9 @@ namespace outbox::pg {
 /// {1,2,3}
 [[nodiscard]] std::string int_array(const std::vector<std::int64_t>& values);
 
+/// Reads {1,2,3}; empty for an empty text (NULL). Throws std::invalid_argument for anything else.
+[[nodiscard]] std::vector<std::int64_t> ints(std::string_view array);
+
 /// {"a","b"}, quoted and escaped. An empty string becomes NULL when `empty_is_null`.
 enum class Empty { keep, is_null };
 [[nodiscard]] std::string text_array(const std::vector<std::string>& values,

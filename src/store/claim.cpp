@@ -83,6 +83,7 @@ Row read(const PqxxRow& row, const std::string& queue) {
   c.job.headers = row[10].is_null() ? "{}" : pg::text(row[10]);
   out.run_at_us = row[11].template as<std::int64_t>();
   c.waited = core::microseconds{row[12].template as<std::int64_t>()};
+  c.claimed_at_us = out.run_at_us + c.waited.count();
   if (!row[13].is_null()) c.expires_at_us = row[13].template as<std::int64_t>();
   return out;
 }

@@ -24,6 +24,7 @@ struct Claimed {
   std::optional<std::int64_t> expires_at_us;  ///< Microseconds since 1970 by the database's clock:
                                               ///< not to be started after it.
   core::microseconds waited{};                ///< From run_at to the claim.
+  std::int64_t claimed_at_us{};  ///< Microseconds since 1970 by the clock of the database.
 };
 
 /// Where a look for jobs starts.

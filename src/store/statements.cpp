@@ -7,8 +7,8 @@ std::vector<pg::Statement> statements() {
   std::vector<pg::Statement> out;
   for (const auto& some :
        {claim_statements(), direct_statements(), run_statements(), finish_statements(),
-        strays_statements(), due_statements(), presence_statements(), sleep_statements(),
-        retention_statements(), handler_check_statements()}) {
+        finish_batch_statements(), strays_statements(), due_statements(), presence_statements(),
+        sleep_statements(), retention_statements(), handler_check_statements()}) {
     out.insert(out.end(), some.begin(), some.end());
   }
   return out;

@@ -15,6 +15,7 @@ namespace outbox::store {
 [[nodiscard]] std::vector<pg::Statement> direct_statements();
 [[nodiscard]] std::vector<pg::Statement> run_statements();
 [[nodiscard]] std::vector<pg::Statement> finish_statements();
+[[nodiscard]] std::vector<pg::Statement> finish_batch_statements();
 [[nodiscard]] std::vector<pg::Statement> strays_statements();
 [[nodiscard]] std::vector<pg::Statement> due_statements();
 [[nodiscard]] std::vector<pg::Statement> presence_statements();

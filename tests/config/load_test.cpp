@@ -106,6 +106,7 @@ queues:
   mail:
     concurrency: 8
     direct_workers: 8
+    group_most: 1
   empty:
 kinds:
   one:
@@ -140,6 +141,7 @@ admin: {listen: "[::1]:0"}
   BOOST_TEST(!small.history);
   BOOST_TEST(small.retention_days == 30);
   BOOST_TEST(o.queues.at("mail").direct_workers == 8);
+  BOOST_TEST(o.queues.at("mail").group_most == 1);
   BOOST_TEST(o.queues.at("empty").direct_workers == 2);
   const core::KindOptions& one = o.kinds.at("one");
   BOOST_TEST(one.sql.value().statement == "SELECT a.b($1,\n           $2)");

@@ -27,8 +27,8 @@ core::Options unusual() {
   core::Options o;
   o.database = {"host='/a b' dbname=\"x\" user=it\\'s", 7s, 100ms};
   o.processor = {"café: \"x\" # ~", 1234ms, 5s, 0ms, 90s / 2, 7, 3650};
-  o.queues["a.b/c:d-e"] = {1, 1, false, 30};
-  o.queues["null"] = {256, 256, true, 1};
+  o.queues["a.b/c:d-e"] = {1, 1, 7, false, 30};
+  o.queues["null"] = {256, 256, 50, true, 1};
   o.kinds["true"] = {};
   o.kinds["1e3"].sql = core::SqlHandler{"SELECT 'a: b' -- x\n  FROM \"c\\d\"\n\n;", "", "My role"};
   o.kinds["tab"].sql = core::SqlHandler{"SELECT\t1\n  + 1", "", ""};
@@ -59,6 +59,7 @@ BOOST_AUTO_TEST_CASE(what_is_printed_loads_to_the_same) {
     BOOST_TEST(back.processor.name == options.processor.name);
     BOOST_TEST((back.processor.poll == options.processor.poll));
     BOOST_TEST(back.queues.at("null").direct_workers == 256);
+    BOOST_TEST(back.queues.at("a.b/c:d-e").group_most == 7);
     BOOST_TEST(!back.queues.at("a.b/c:d-e").history);
     for (const auto& [name, kind] : options.kinds) {
       BOOST_TEST_CONTEXT(name) {

@@ -90,6 +90,15 @@ BOOST_AUTO_TEST_CASE(waits_double_up_to_8_ms_and_start_again_after_work) {
   BOOST_TEST(waits == (std::vector<long>{1, 2, 4, 8, 8, 8, 1}), boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(short_jobs_are_claimed_ahead_within_bounds_and_long_ones_are_not) {
+  BOOST_TEST(jobs_ahead(4, false, microseconds{0}) == 4);  // not known yet
+  BOOST_TEST(jobs_ahead(4, true, microseconds{0}) == kAheadMost);
+  BOOST_TEST(jobs_ahead(4, true, microseconds{100}) == 400);  // 10 ms for each of four
+  BOOST_TEST(jobs_ahead(4, true, microseconds{15'000}) == 4);
+  BOOST_TEST(jobs_ahead(4, true, microseconds{20'001}) == 0);
+  BOOST_TEST(jobs_ahead(256, true, microseconds{19'000}) == 256);
+}
+
 BOOST_AUTO_TEST_CASE(the_mean_starts_with_the_first_job_and_follows_the_last_ones) {
   MeanTime mean;
   BOOST_TEST((mean.value() == 0us));

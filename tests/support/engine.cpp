@@ -72,9 +72,9 @@ World::~World() {
   if (current_case_failed()) std::cerr << log_text().str();
 }
 
-core::KindOptions& World::add(const std::string& kind, HandlerFunction handler) {
+core::KindOptions& World::add(const std::string& kind, const Registry::Handler& handler) {
   auto& added = handlers[kind];
-  added.run = std::move(handler);
+  std::visit([&added](const auto& run) { added.run = run; }, handler);
   added.options.backoff.first = milliseconds{100};
   return added.options;
 }
@@ -151,7 +151,8 @@ Bench::Bench(World& world, milliseconds patience)
       slots{world.queue().concurrency},
       lane{waker.add_lane()},
       dispatcher{services, "default", world.queue(), plan, tasks, inbox, lane},
-      runner{services, world.queue(), tasks, inbox, lane, slots, plan},
+      finisher{services, world.queue(), inbox, lane, plan},
+      runner{services, world.queue(), tasks, inbox, lane, slots, plan, finisher},
       direct{services,
              "default",
              world.queue(),
@@ -174,7 +175,13 @@ int Bench::run_tasks() {
   int count = 0;
   while (auto task = take()) {
     runner.execute(*task);
-    bring_back(std::move(task));
+    if (std::holds_alternative<ExternalFunction>(
+            services.handlers.at(task->claimed.job.kind).run)) {
+      finisher.push(std::move(task));
+      finisher.turn();
+    } else {
+      bring_back(std::move(task));
+    }
     ++count;
   }
   return count;

@@ -36,6 +36,10 @@ class World {
   core::KindOptions& cpp(const std::string& kind, F handler) {
     return add(kind, Registry{}.add(kind, std::move(handler)).handlers().at(kind));
   }
+  template <class F>
+  core::KindOptions& external(const std::string& kind, F handler) {
+    return add(kind, Registry{}.add_external(kind, std::move(handler)).handlers().at(kind));
+  }
   core::KindOptions& sql(const std::string& kind, const std::string& statement);
   [[nodiscard]] core::QueueOptions& queue() { return options.queues.at("default"); }
 
@@ -63,7 +67,7 @@ class World {
   observe::Events events;
 
  private:
-  core::KindOptions& add(const std::string& kind, HandlerFunction handler);
+  core::KindOptions& add(const std::string& kind, const Registry::Handler& handler);
 };
 
 /// Writes a row to `effects` in the job's own transaction.
@@ -100,6 +104,7 @@ class Bench {
   engine::Inbox inbox;
   engine::Lane& lane;
   engine::Dispatcher dispatcher;
+  engine::Finisher finisher;
   engine::Runner runner;
   engine::DirectWorker direct;
 

@@ -28,7 +28,7 @@ check_cpp() {
   ((${#files[@]})) || return 0
   awk '
     BEGIN {
-      n = split("core observe pg store engine handlers config cli", layers, " ")
+      n = split("core observe pg store engine handlers config bench cli", layers, " ")
       for (i = 1; i <= n; i++) rank[layers[i]] = i
       home["pqxx"] = "pg"; home["libpq-fe.h"] = "pg"
       home["spdlog"] = "observe"; home["prometheus"] = "observe"

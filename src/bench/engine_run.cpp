@@ -1,0 +1,95 @@
+// Starting and watching the engine under measurement.
+#include "bench/engine_run.hpp"
+
+#include <thread>
+
+#include "core/error.hpp"
+#include "core/pacing.hpp"
+#include "store/queues.hpp"
+
+namespace outbox::bench {
+
+using core::Clock;
+
+namespace {
+
+constexpr std::chrono::seconds kStuck{30};
+
+}  // namespace
+
+engine::Handler sql_handler(const std::string& statement) {
+  engine::Handler handler;
+  handler.options.sql = core::SqlHandler{statement, {}, {}};
+  handler.options.backoff = {std::chrono::milliseconds{10}, 1.0, std::chrono::milliseconds{10},
+                             0.1};
+  handler.run = store::SqlBody{statement, {}};
+  return handler;
+}
+
+engine::Handler effect_handler() { return sql_handler("SELECT outbox_bench.effect($1, $2, $3)"); }
+
+engine::Handler no_op_handler() {
+  engine::Handler handler;
+  handler.run = ExternalFunction{[](ExternalContext&) -> Outcome { return Done{}; }};
+  return handler;
+}
+
+EngineRun::EngineRun(const Settings& settings, engine::Handler handler, const RunOptions& run,
+                     observe::Events::Tap tap) {
+  options_.database = settings.database;
+  options_.processor.name = "bench";
+  options_.processor.grace = std::chrono::milliseconds{2'000};
+  auto& queue = options_.queues[store::kBenchQueue];
+  queue.concurrency = settings.concurrency;
+  queue.direct_workers = settings.direct_workers;
+  queue.group_most = run.group_most;
+  queue.history = run.history;
+  handler.options.lane = run.lane;
+  handlers_.emplace(kKind, std::move(handler));
+  if (tap) events_.watch_claims(std::move(tap));
+}
+
+EngineRun::~EngineRun() { stop(); }
+
+void EngineRun::start(bool paused) {
+  if (paused) {
+    store::Database database{options_.database, "bench", store::Use::people};
+    (void)store::queue_pause(database, store::kBenchQueue);
+  }
+  processor_ = std::make_unique<engine::Processor>(options_, handlers_, events_);
+  processor_->start();
+  while (paused && !processor_->health().ready)
+    std::this_thread::sleep_for(std::chrono::milliseconds{1});
+  if (paused)
+    std::this_thread::sleep_for(std::chrono::milliseconds{300});  // until connections are warm
+}
+
+void EngineRun::resume() {
+  store::Database database{options_.database, "bench", store::Use::people};
+  (void)store::queue_resume(database, store::kBenchQueue);
+}
+
+void EngineRun::wait_finished(std::int64_t jobs) {
+  auto seen = finished();
+  auto moved = Clock::now();
+  while (seen < jobs) {
+    std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    const auto now = finished();
+    if (now != seen) moved = Clock::now();
+    seen = now;
+    if (Clock::now() - moved > kStuck) {
+      throw core::Error{core::ExitCode::failed,
+                        "nothing finished for 30 s: " + std::to_string(seen) + " of " +
+                            std::to_string(jobs) + " jobs are done",
+                        "look at the server's log; other processors must not serve this queue"};
+    }
+  }
+}
+
+void EngineRun::stop() {
+  if (!processor_) return;
+  (void)processor_->stop("the benchmark is over");
+  processor_.reset();
+}
+
+}  // namespace outbox::bench

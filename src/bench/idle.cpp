@@ -1,0 +1,52 @@
+// idle: what a processor costs that has nothing to do.
+#include <sys/resource.h>
+#include <thread>
+
+#include "bench/drained.hpp"
+#include "bench/scenarios.hpp"
+
+namespace outbox::bench {
+
+namespace {
+
+using core::Clock;
+
+double cpu_seconds() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+}  // namespace
+
+void idle(const Settings& settings, const Report& report) {
+  store::Database database{settings.database, "bench", store::Use::people};
+  store::bench_clean(database);
+  store::bench_prepare(database);
+  EngineRun engine{settings, effect_handler(), {}};
+  auto start = Clock::now();
+  engine.start(false);
+  const double start_ms = seconds_since(start) * 1e3;
+  std::this_thread::sleep_for(std::chrono::seconds{3});  // asleep, statistics written
+  const auto before = store::bench_counters(database);
+  const double cpu = cpu_seconds();
+  start = Clock::now();
+  std::this_thread::sleep_for(settings.time);
+  const double seconds = seconds_since(start);
+  const double used = cpu_seconds() - cpu;
+  // The one statement of ours in between is in it; each of the processor's is a commit.
+  const auto commits = store::bench_counters(database).commits - before.commits;
+  start = Clock::now();
+  engine.stop();
+  report({.scenario = "idle",
+          .rss_mb = rss_mb(),
+          .more = {{"queries_per_s", static_cast<double>(commits) / seconds},
+                   {"cpu_percent", 100 * used / seconds},
+                   {"start_ms", start_ms},
+                   {"stop_ms", seconds_since(start) * 1e3}}});
+}
+
+}  // namespace outbox::bench

@@ -1,0 +1,115 @@
+// While one batch commits, the next one gathers: no delay is added, and the busier the queue, the
+// more jobs share a commit.
+#include "engine/finisher.hpp"
+
+#include <algorithm>
+
+#include "core/limits.hpp"
+#include "store/finish_batch.hpp"
+
+namespace outbox::engine {
+
+using core::DbError;
+
+Finisher::Finisher(Services& services, const core::QueueOptions& queue, Inbox& inbox,
+                   Lane& dispatcher, LanePlan& plan)
+    : services_{services},
+      queue_{queue},
+      inbox_{inbox},
+      dispatcher_{dispatcher},
+      plan_{plan},
+      connection_{services.options.database, services.events, "finish", store::Use::claims},
+      settler_{services, connection_} {}
+
+void Finisher::push(TaskPtr task) {
+  {
+    const std::lock_guard lock{mutex_};
+    tasks_.push_back(std::move(task));
+  }
+  ready_.notify_one();
+}
+
+void Finisher::run(const std::stop_token& stop) {
+  for (;;) {
+    {
+      std::unique_lock lock{mutex_};
+      if (!ready_.wait(lock, stop, [this] { return !tasks_.empty(); })) return;
+    }
+    (void)turn();
+  }
+}
+
+int Finisher::turn() {
+  auto tasks = take();
+  if (tasks.empty()) return 0;
+  const int count = static_cast<int>(tasks.size());
+  finish(tasks);
+  inbox_.push(std::move(tasks));
+  dispatcher_.notify();
+  return count;
+}
+
+std::vector<TaskPtr> Finisher::take() {
+  const std::lock_guard lock{mutex_};
+  if (tasks_.size() <= core::kFinishMost) return std::exchange(tasks_, {});
+  const auto end = tasks_.begin() + core::kFinishMost;
+  std::vector<TaskPtr> some{std::make_move_iterator(tasks_.begin()), std::make_move_iterator(end)};
+  tasks_.erase(tasks_.begin(), end);
+  return some;
+}
+
+void Finisher::finish(std::span<const TaskPtr> tasks) {
+  std::map<int, std::vector<TaskPtr>> done;  // by processor: it may have registered anew meanwhile
+  for (const auto& task : tasks) {
+    if (task->abandoned) continue;
+    std::visit(core::overloaded{
+                   [&](const store::RanDone&) { done[task->processor].push_back(task); },
+                   [&](const store::RanUndone& undone) {
+                     settler_.settle(*task, undone);
+                     if (!std::holds_alternative<Snooze>(undone.outcome)) observe(*task);
+                   },
+                   [&](const store::RanExpired&) { settler_.bury_expired(*task); },
+                   [](const store::RanStale&) {},  // only the database can say so
+               },
+               task->answer);
+  }
+  for (const auto& [processor, some] : done) write_done(processor, some);
+}
+
+/// Until the database has answered or the tasks are abandoned; the tokens make a repetition
+/// harmless.
+void Finisher::write_done(int processor, std::span<const TaskPtr> tasks) {
+  bool in_doubt = false;
+  ReconnectWait again;
+  for (;;) {
+    std::vector<const store::Claimed*> claims;
+    for (const auto& task : tasks) {
+      if (!task->abandoned) claims.push_back(&task->claimed);
+    }
+    if (claims.empty()) return;
+    try {
+      const auto finished =
+          store::finish_batch(connection_.get(), processor, claims, queue_.history);
+      for (const auto& task : tasks) {
+        if (task->abandoned) continue;
+        task->settled = true;
+        if (in_doubt || finished.count(task->claimed.job.id) > 0) {
+          services_.events.finished(ref(task->claimed), task->waited, task->ran);
+          observe(*task);
+        } else {
+          services_.events.stale_finish(ref(task->claimed));
+        }
+      }
+      return;
+    } catch (const DbError& e) {
+      in_doubt = in_doubt || e.session_lost();
+      Settler::pause(*tasks.front(), std::max(connection_.failed(e), again.next()));
+    }
+  }
+}
+
+void Finisher::observe(const Task& task) {
+  if (plan_.observe(task.claimed.job.kind, task.ran)) services_.waker.wake_lanes();
+}
+
+}  // namespace outbox::engine

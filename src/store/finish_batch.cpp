@@ -1,0 +1,91 @@
+// SQL of the finish of many external jobs.
+#include "store/finish_batch.hpp"
+
+#include "pg/array.hpp"
+#include "pg/session.hpp"
+#include "store/statements.hpp"
+
+namespace outbox::store {
+
+namespace {
+
+// A TID scan for each row of the arrays: nothing to flip. Locks: the rows deleted. Id and token
+// make sure that it is still that row and claim. Without history no column of the job is read back.
+constexpr pg::Statement kFinishBatch{"finish_batch", R"(/* outbox:finish_batch */
+WITH d AS (
+  DELETE FROM outbox.jobs j USING unnest($1::tid[], $2::bigint[], $3::int[]) AS u (tid, id, token)
+   WHERE j.ctid = u.tid AND j.id = u.id AND j.claim_token = u.token AND j.claimed_by = $4::int
+  RETURNING j.id)
+SELECT array_agg(d.id) FROM d)"};
+
+constexpr pg::Statement kFinishBatchHistory{"finish_batch_history",
+                                            R"(/* outbox:finish_batch_history */
+WITH d AS (
+  DELETE FROM outbox.jobs j USING unnest($1::tid[], $2::bigint[], $3::int[]) AS u (tid, id, token)
+   WHERE j.ctid = u.tid AND j.id = u.id AND j.claim_token = u.token AND j.claimed_by = $4::int
+  RETURNING j.*),
+h AS (
+  INSERT INTO outbox.finished_jobs (slot, priority, attempt, crashes, processor_id, id, created_at, run_at, started_at, finished_at,
+                                    queue, kind, unique_key, payload, headers)
+  SELECT outbox.day_slot(clock_timestamp()), d.priority, d.attempt, d.crashes, $4::int, d.id, d.created_at, d.run_at, d.claimed_at,
+         clock_timestamp(), d.queue, d.kind, d.unique_key, d.payload, d.headers
+    FROM d)
+SELECT array_agg(d.id) FROM d)"};
+
+// The same by id (jobs_pkey, one descent each), for the few rows that something else has updated
+// since the claim.
+constexpr pg::Statement kFinishBatchMoved{"finish_batch_moved", R"(/* outbox:finish_batch_moved */
+WITH d AS (
+  DELETE FROM outbox.jobs j
+   WHERE j.id = ANY ($1::bigint[]) AND j.claim_token = ($2::int[])[array_position($1::bigint[], j.id)] AND j.claimed_by = $3::int
+  RETURNING j.*),
+h AS (
+  INSERT INTO outbox.finished_jobs (slot, priority, attempt, crashes, processor_id, id, created_at, run_at, started_at, finished_at,
+                                    queue, kind, unique_key, payload, headers)
+  SELECT outbox.day_slot(clock_timestamp()), d.priority, d.attempt, d.crashes, $3::int, d.id, d.created_at, d.run_at, d.claimed_at,
+         clock_timestamp(), d.queue, d.kind, d.unique_key, d.payload, d.headers
+    FROM d WHERE $4::boolean)
+SELECT array_agg(d.id) FROM d)"};
+
+void collect(const pqxx::result& result, std::unordered_set<std::int64_t>& ids) {
+  for (const auto id : pg::ints(pg::text(result[0][0]))) ids.insert(id);
+}
+
+}  // namespace
+
+std::unordered_set<std::int64_t> finish_batch(Database& database, int processor,
+                                              const std::vector<const Claimed*>& claims,
+                                              bool history) {
+  std::string tids{"{"};
+  std::vector<std::int64_t> ids;
+  std::vector<std::int64_t> tokens;
+  for (const auto* claimed : claims) {
+    tids.append(tids.size() > 1 ? ",\"" : "\"").append(claimed->ctid).append("\"");
+    ids.push_back(claimed->job.id);
+    tokens.push_back(claimed->claim_token);
+  }
+  tids += '}';
+  auto& session = database.session();
+  std::unordered_set<std::int64_t> done;
+  collect(session.run(history ? kFinishBatchHistory : kFinishBatch, tids, pg::int_array(ids),
+                      pg::int_array(tokens), processor),
+          done);
+  if (done.size() == claims.size()) return done;
+  ids.clear();
+  tokens.clear();
+  for (const auto* claimed : claims) {
+    if (done.count(claimed->job.id) > 0) continue;
+    ids.push_back(claimed->job.id);
+    tokens.push_back(claimed->claim_token);
+  }
+  collect(
+      session.run(kFinishBatchMoved, pg::int_array(ids), pg::int_array(tokens), processor, history),
+      done);
+  return done;
+}
+
+std::vector<pg::Statement> finish_batch_statements() {
+  return {kFinishBatch, kFinishBatchHistory, kFinishBatchMoved};
+}
+
+}  // namespace outbox::store
