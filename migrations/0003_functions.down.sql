@@ -25,6 +25,8 @@ $check$;
 DROP VIEW outbox.queue_health;
 DROP VIEW outbox.running_jobs;
 DROP VIEW outbox.job_states;
+DROP FUNCTION outbox.run_group(text, integer, bigint[], bigint[], text[], text[], text[], bigint[], double precision[], bigint[],
+  double precision[], integer, boolean, text[], text[]);
 DROP FUNCTION outbox.guard(text, text, jsonb, bigint, integer, jsonb);
 DROP FUNCTION outbox.retry_after(interval, text);
 DROP FUNCTION outbox.discard(text);

@@ -1,5 +1,5 @@
 -- outbox migration 0003 UP: functions                                kind: expand
--- EFFECT      creates functions enqueue, enqueue_many, guard, undo, snooze, discard, retry_after, backoff, wake, the wake-up trigger on
+-- EFFECT      creates functions enqueue, enqueue_many, guard, run_group, undo, snooze, discard, retry_after, backoff, wake, the wake-up trigger on
 --             outbox.jobs, and the views job_states, running_jobs and queue_health
 -- LOCKS       outbox.jobs SHARE ROW EXCLUSIVE (blocks producers) for milliseconds; outbox.schema_migrations EXCLUSIVE (reads go on)
 -- REWRITE     no      SCAN  no
@@ -230,6 +230,175 @@ EXCEPTION WHEN OTHERS THEN
 END $$;
 COMMENT ON FUNCTION outbox.guard(text, text, jsonb, bigint, integer, jsonb) IS
   'Runs an sql handler for one job. NULL: it worked; else the SQLSTATE (5 characters) and the text of its failure.';
+
+-- The direct lane: claims a group, runs its handlers one by one behind guard(), and finishes, reschedules or buries all of it, in one
+-- statement of the caller. Small static statements with cached plans: a third faster than one statement with a CTE for each step.
+-- Index: jobs_claim_idx as in the claim of the claimed lane. Locks: the rows of the group, SKIP LOCKED, until the commit. Each statement
+-- has its own snapshot, so a row that somebody changed before it was locked is finished in its newest version; that all rows were found
+-- is checked nevertheless, because else a handler would run twice. The caller's session plans with fixed settings (no sequential scan and
+-- so on). Handlers get the server's own (setting_names, setting_values); what writes to jobs after them must not be planned with those.
+CREATE FUNCTION outbox.run_group(
+    queue text, processor integer, from_us bigint[], from_ids bigint[], kinds text[], handlers text[], roles text[], first_ms bigint[],
+    factors double precision[], cap_ms bigint[], jitters double precision[], most integer, history boolean, setting_names text[],
+    setting_values text[])
+  RETURNS TABLE (id bigint, k integer, outcome text, attempt integer, waited_us bigint, ran_us bigint, delay_ms bigint, reason text,
+                 state text, message text, priority integer, run_at_us bigint)
+  LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  c record;
+  error text;
+  started timestamptz;
+  ended timestamptz;
+  tids tid[] := '{}';  -- of those that worked
+  starts timestamptz[] := '{}';
+  ends timestamptz[] := '{}';
+  bad_tids tid[] := '{}';  -- of the others
+  bad_ids bigint[] := '{}';
+  bad_attempts integer[] := '{}';
+  bad_outcomes text[] := '{}';
+  bad_delays bigint[] := '{}';
+  bad_reasons text[] := '{}';
+  bad_states text[] := '{}';
+  bad_messages text[] := '{}';
+  taken integer := 0;
+  written integer;
+BEGIN
+  FOR c IN
+    SELECT x.*
+      FROM unnest('{0,1,2,3}'::smallint[], from_us, from_ids) AS p (priority, run_at_us, id),
+           LATERAL (
+             SELECT c.ctid AS tid, c.id, c.run_at, c.expires_at, c.claim_token, c.priority, c.attempt, c.max_attempts, c.kind, c.payload, c.headers
+               FROM outbox.jobs c
+              WHERE c.queue = run_group.queue AND c.priority = p.priority AND c.run_at <= (SELECT clock_timestamp())
+                AND (c.run_at, c.id + 0) >= (coalesce('epoch'::timestamptz + p.run_at_us * interval '1 microsecond', '-infinity'), p.id)
+                AND c.claimed_by IS NULL AND NOT c.suspect AND c.kind = ANY (kinds)
+                AND NOT EXISTS (SELECT FROM outbox.queues q WHERE q.name = run_group.queue AND q.paused_at IS NOT NULL)
+              ORDER BY c.run_at, c.id + 0 LIMIT most FOR UPDATE SKIP LOCKED) x
+     LIMIT most
+  LOOP
+    IF taken = 0 THEN
+      PERFORM set_config(u.name, u.value, true) FROM unnest(setting_names, setting_values) AS u (name, value);
+    END IF;
+    taken := taken + 1;
+    k := array_position(kinds, c.kind);
+    id := c.id;
+    attempt := least(c.attempt + 1, c.max_attempts);
+    started := clock_timestamp();
+    IF c.expires_at <= started THEN
+      error := 'OB013it expired before it could start';
+    ELSE
+      error := outbox.guard(handlers[k], roles[k], c.payload, c.id, attempt, coalesce(c.headers, '{}'));
+    END IF;
+    ended := clock_timestamp();
+    waited_us := date_part('epoch', started - c.run_at) * 1000000;
+    ran_us := date_part('epoch', ended - started) * 1000000;
+    priority := c.priority;
+    run_at_us := date_part('epoch', c.run_at) * 1000000;
+    IF error IS NULL THEN
+      outcome := 'done';
+      delay_ms := NULL;
+      reason := NULL;
+      state := NULL;
+      message := NULL;
+      tids := tids || c.tid;
+      starts := starts || started;
+      ends := ends || ended;
+      RETURN NEXT;
+      CONTINUE;
+    END IF;
+    state := left(error, 5);
+    message := substr(error, 6);
+    reason := CASE state WHEN 'OB011' THEN 'discarded' WHEN 'OB013' THEN 'expired' ELSE 'attempts' END;
+    delay_ms := NULL;
+    IF state IN ('OB011', 'OB013') THEN
+      outcome := 'dead';
+    ELSIF state IN ('OB010', '40001', '40P01') OR state LIKE '53%' THEN  -- conflicts and lacking resources cost no attempt
+      outcome := 'snooze';
+      delay_ms := CASE state WHEN 'OB010' THEN message::bigint ELSE (50 + 100 * random())::bigint END;
+      IF state = 'OB010' THEN
+        reason := 'discarded';
+        message := 'snoozed too often';
+      END IF;
+      IF c.claim_token > 0 AND c.claim_token % 10000 = 0 THEN
+        outcome := 'dead';
+      END IF;
+    ELSE
+      outcome := CASE WHEN c.attempt + 1 >= c.max_attempts THEN 'dead' ELSE 'retry' END;
+      IF state = 'OB012' THEN
+        delay_ms := split_part(message, ' ', 1)::bigint;
+        message := substr(message, 2 + length(split_part(message, ' ', 1)));
+      ELSE
+        delay_ms := extract(epoch FROM outbox.backoff(c.attempt + 1, first_ms[k], factors[k], cap_ms[k], jitters[k])) * 1000;
+      END IF;
+    END IF;
+    bad_tids := bad_tids || c.tid;
+    bad_ids := bad_ids || id;
+    bad_attempts := bad_attempts || attempt;
+    bad_outcomes := bad_outcomes || outcome;
+    bad_delays := bad_delays || coalesce(delay_ms, 0);
+    bad_reasons := bad_reasons || reason;
+    bad_states := bad_states || state;
+    bad_messages := bad_messages || message;
+    RETURN NEXT;
+  END LOOP;
+  IF taken = 0 THEN
+    RETURN;
+  END IF;
+
+  PERFORM set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
+    set_config('plan_cache_mode', 'force_generic_plan', true);
+  IF history AND cardinality(tids) > 0 THEN
+    WITH d AS (DELETE FROM outbox.jobs j WHERE j.ctid = ANY (tids) RETURNING j.*, array_position(tids, j.ctid) AS n)
+    INSERT INTO outbox.finished_jobs (slot, priority, attempt, crashes, processor_id, id, created_at, run_at, started_at, finished_at,
+                                      queue, kind, unique_key, payload, headers)
+    SELECT outbox.day_slot(ends[d.n]), d.priority, least(d.attempt + 1, d.max_attempts), d.crashes, processor, d.id, d.created_at, d.run_at,
+           starts[d.n], ends[d.n], d.queue, d.kind, d.unique_key, d.payload, d.headers
+      FROM d;
+    GET DIAGNOSTICS written = ROW_COUNT;
+    taken := taken - written;
+  ELSIF cardinality(tids) > 0 THEN
+    DELETE FROM outbox.jobs j WHERE j.ctid = ANY (tids);
+    GET DIAGNOSTICS written = ROW_COUNT;
+    taken := taken - written;
+  END IF;
+
+  IF cardinality(bad_tids) > 0 THEN
+    PERFORM set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true);
+    UPDATE outbox.jobs j
+       SET attempt = j.attempt + CASE o.outcome WHEN 'retry' THEN 1 ELSE 0 END, claim_token = j.claim_token + 1,
+           run_at = clock_timestamp() + o.delay_ms * interval '1 millisecond',
+           last_error = CASE o.outcome WHEN 'retry' THEN left(o.message, 1000) ELSE j.last_error END
+      FROM unnest(bad_tids, bad_outcomes, bad_delays, bad_messages) AS o (tid, outcome, delay_ms, message)
+     WHERE j.ctid = o.tid AND o.outcome <> 'dead';
+    GET DIAGNOSTICS written = ROW_COUNT;
+    taken := taken - written;
+    INSERT INTO outbox.job_failures (job_id, processor_id, attempt, reason, sqlstate, error)
+    SELECT o.id, processor, o.attempt, CASE o.reason WHEN 'attempts' THEN 'error' ELSE o.reason END,
+           CASE WHEN o.state NOT LIKE 'OB01_' THEN o.state END, o.message
+      FROM unnest(bad_ids, bad_attempts, bad_outcomes, bad_reasons, bad_states, bad_messages) AS o (id, attempt, outcome, reason, state, message)
+     WHERE o.outcome <> 'snooze';
+    WITH d AS (
+      DELETE FROM outbox.jobs j
+       USING unnest(bad_tids, bad_attempts, bad_outcomes, bad_reasons, bad_messages) AS o (tid, new_attempt, outcome, reason, message)
+       WHERE j.ctid = o.tid AND o.outcome = 'dead'
+      RETURNING j.*, o.new_attempt, o.reason, o.message)
+    INSERT INTO outbox.dead_jobs (id, created_at, run_at, expires_at, processor_id, priority, attempt, max_attempts, crashes,
+                                  claim_token, reason, queue, kind, unique_key, payload, headers, last_error)
+    SELECT d.id, d.created_at, d.run_at, d.expires_at, processor, d.priority, d.new_attempt, d.max_attempts, d.crashes,
+           d.claim_token, d.reason, d.queue, d.kind, d.unique_key, d.payload, d.headers, left(d.message, 1000)
+      FROM d
+    ON CONFLICT (id) DO UPDATE SET died_at = excluded.died_at, reason = excluded.reason, last_error = excluded.last_error;
+    GET DIAGNOSTICS written = ROW_COUNT;
+    taken := taken - written;
+  END IF;
+  IF taken <> 0 THEN
+    PERFORM outbox.undo('a job of this group was changed by somebody else while its handler ran');
+  END IF;
+END $$;
+COMMENT ON FUNCTION outbox.run_group(text, integer, bigint[], bigint[], text[], text[], text[], bigint[], double precision[], bigint[],
+  double precision[], integer, boolean, text[], text[]) IS
+  'For the processor: claims and runs one group of the direct lane; one row for each job that it handled.';
 
 CREATE VIEW outbox.job_states AS
   SELECT j.id,

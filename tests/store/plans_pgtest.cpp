@@ -108,7 +108,7 @@ struct Fixture {
              "'default', 7, " + kStart +
                  ", '{act}', '{SELECT 1}', '{NULL}', '{1000}', '{2}', '{3600000}', '{0.1}', 10, "
                  "true, '{}', '{}'",
-             20 + 6 * 10},
+             20 + 12 * 10},  // also seven a row for the history and its indexes
             {"next_due", "'default'", 20}};
   }
   static std::vector<Call> finishes(const Held& held) {
@@ -132,7 +132,8 @@ struct Fixture {
         if (node.value("Relation Name", "") == "jobs") scans.insert(type);
       });
       BOOST_TEST(scans.count("Seq Scan") == 0U);
-      BOOST_TEST(!scans.empty());
+      // What happens inside the function of the direct lane shows in the pages only.
+      if (call.name != "direct") BOOST_TEST(!scans.empty());
       BOOST_TEST(plan.pages() <= call.pages);
     }
   }
