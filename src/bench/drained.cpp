@@ -11,8 +11,8 @@ using core::Clock;
 
 namespace {
 
-/// The server takes in another session's counters at most so late.
-constexpr std::chrono::milliseconds kStatisticsLate{1'200};
+/// The server takes in another session's counters so late after that has ended.
+constexpr std::chrono::milliseconds kStatisticsLate{600};
 
 }  // namespace
 

@@ -70,14 +70,16 @@ std::string text_line(const Line& line) {
   return out.str();
 }
 
-void refuse_bystanders(store::Database& database) {
+void refuse_bystanders(store::Database& database, bool force) {
   const auto found = store::bench_bystanders(database);
-  if (!found.jobs && !found.processors) return;
-  throw Error{
-      ExitCode::refused,
-      found.jobs ? "this database has jobs of its own" : "a processor works on this database",
-      "the benchmark loads the server fully: use a database of your own (scripts/bench makes "
-      "one), or --force"};
+  if (found.benchmark) {
+    throw Error{ExitCode::busy, "another benchmark runs on this database", "wait for its end"};
+  }
+  if (force || (!found.jobs && !found.processors)) return;
+  throw Error{ExitCode::refused,
+              found.jobs ? "this database has jobs of its own" : "a processor works on this database",
+              "the benchmark loads the server fully: use a database of your own (scripts/bench makes "
+              "one), or --force"};
 }
 
 ExitCode run(const Options& options) {
@@ -85,7 +87,7 @@ ExitCode run(const Options& options) {
   log.level = "error";
   observe::init_log(log);
   auto database = open(options.data.target, "bench");
-  if (!options.force) refuse_bystanders(database);
+  refuse_bystanders(database, options.force);
   auto settings = options.settings;
   settings.database = database_options(options.data.target);
   settings.time = std::chrono::seconds{options.seconds};

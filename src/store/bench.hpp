@@ -13,11 +13,13 @@ namespace outbox::store {
 /// The only queue whose jobs the benchmark inserts, runs and removes.
 inline constexpr const char* kBenchQueue = "outbox_bench";
 
-/// Due jobs of other queues, counted up to 1; and whether a processor is alive.
+/// Whether there are jobs of other queues, a processor that is alive, another benchmark.
 struct Bystanders {
   bool jobs{};
   bool processors{};
+  bool benchmark{};
 };
+/// Also keeps other benchmarks away as long as `database` lives.
 [[nodiscard]] Bystanders bench_bystanders(Database& database);
 
 /// Makes schema outbox_bench with the table that handlers write to and the function that does.
