@@ -76,10 +76,11 @@ void refuse_bystanders(store::Database& database, bool force) {
     throw Error{ExitCode::busy, "another benchmark runs on this database", "wait for its end"};
   }
   if (force || (!found.jobs && !found.processors)) return;
-  throw Error{ExitCode::refused,
-              found.jobs ? "this database has jobs of its own" : "a processor works on this database",
-              "the benchmark loads the server fully: use a database of your own (scripts/bench makes "
-              "one), or --force"};
+  throw Error{
+      ExitCode::refused,
+      found.jobs ? "this database has jobs of its own" : "a processor works on this database",
+      "the benchmark loads the server fully: use a database of your own (scripts/bench makes "
+      "one), or --force"};
 }
 
 ExitCode run(const Options& options) {

@@ -13,17 +13,22 @@ namespace outbox::core {
 using Clock = std::chrono::steady_clock;
 using std::chrono::microseconds;
 
-/// A sweep may take at most a tenth of the time: due again after max(50 ms, 10 x its own duration).
+/// A sweep may take at most a tenth of the time: due again after max(50 ms, 10 x its own duration);
+/// soon, when somebody waits for it (to fall asleep), after 10 x its own duration.
 class SweepPace {
  public:
-  [[nodiscard]] bool due(Clock::time_point now) const { return now >= next_; }
-  void swept(Clock::time_point end, Clock::duration took) {
-    next_ = end + std::max<Clock::duration>(std::chrono::milliseconds{50}, 10 * took);
+  enum class When { usual, soon };
+  [[nodiscard]] bool due(Clock::time_point now, When when = When::usual) const {
+    return now >= (when == When::soon ? soon_ : next_);
   }
-  void hurry() { next_ = {}; }
+  void swept(Clock::time_point end, Clock::duration took) {
+    soon_ = end + 10 * took;
+    next_ = std::max(soon_, end + std::chrono::milliseconds{50});
+  }
 
  private:
   Clock::time_point next_;
+  Clock::time_point soon_;
 };
 
 /// Size of a direct group: grows while statements stay short, shrinks when they do not.

@@ -70,6 +70,8 @@ bool Waker::all_lanes_content() const {
 void Waker::wake(const char* why) {
   state_ = State::awake;
   worked_at_ = Clock::now().time_since_epoch().count();
+  wake_lanes();  // before the locks are let go: a producer that notifies in vain costs less than a
+                 // job that waits
   store::wake_up(*database_, mode_);
   mode_ = store::Sleep::awake;
   events_.woke(why);
@@ -134,6 +136,8 @@ void Waker::doze() {
   doze_again_ = {};
   const auto since = Clock::now();
   state_ = State::dozing;
+  wake_lanes();  // each has to look from the start, and the sooner it does the sooner NOTIFY takes
+                 // over
   while (!all_lanes_looked(since)) {
     const bool rung = wakeup_.wait(milliseconds{1});
     const auto worked = Clock::time_point{Clock::duration{worked_at_.load()}};
@@ -154,12 +158,10 @@ void Waker::sleep(const std::stop_token& stop) {
     if (woken == store::Woken::notified) {
       ++suspects_hint_;
       wake("notified");
-      wake_lanes();
       return;
     }
     wakeup_.clear();
     wake("a lane found a job");
-    wake_lanes();
     return;
   }
   store::wake_up(*database_, mode_);

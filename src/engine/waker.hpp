@@ -60,6 +60,8 @@ class Waker {
   void found_work();
   /// Whether lanes may rest until they are woken, instead of polling every few ms. Any thread.
   [[nodiscard]] bool asleep() const { return state_ == State::asleep; }
+  /// Whether the process waits for every lane's look from the start, to fall asleep. Any thread.
+  [[nodiscard]] bool dozing() const { return state_ == State::dozing; }
   /// How long an idle lane of an awake process waits at most; longer without LISTEN. Any thread.
   [[nodiscard]] bool blind() const { return blind_; }
   /// Rings every lane. Any thread.

@@ -32,11 +32,14 @@ BOOST_AUTO_TEST_CASE(a_slow_sweep_takes_a_tenth_of_the_time) {
   BOOST_TEST(pace.due(kStart + 20s));
 }
 
-BOOST_AUTO_TEST_CASE(a_hurried_sweep_is_due_at_once) {
+BOOST_AUTO_TEST_CASE(a_sweep_that_somebody_waits_for_still_takes_a_tenth_of_the_time) {
   SweepPace pace;
+  pace.swept(kStart, 200us);
+  BOOST_TEST(!pace.due(kStart + 1'999us, SweepPace::When::soon));
+  BOOST_TEST(pace.due(kStart + 2ms, SweepPace::When::soon));
+  BOOST_TEST(!pace.due(kStart + 2ms));
   pace.swept(kStart, 2s);
-  pace.hurry();
-  BOOST_TEST(pace.due(kStart));
+  BOOST_TEST(!pace.due(kStart + 19'999ms, SweepPace::When::soon));
 }
 
 BOOST_AUTO_TEST_CASE(full_short_groups_grow_up_to_the_most) {

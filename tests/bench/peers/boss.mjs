@@ -8,7 +8,7 @@ const { version } = JSON.parse(readFileSync(new URL('node_modules/pg-boss/packag
 const throughput = scenario !== 'latency';
 const settings = throughput
   ? { batchSize: 1000, localConcurrency: 2, burstWhenBatchFull: true, pollingIntervalSeconds: 0.5 }
-  : { batchSize: 1, useListenNotify: true, notify: true, pollingIntervalSeconds: 0.5 };
+  : { batchSize: 1, pollingIntervalSeconds: 0.5 };  // and LISTEN/NOTIFY, below
 
 let finished = 0;
 let first = 0;
@@ -28,8 +28,7 @@ if (throughput) {
   await pool.query('CHECKPOINT');
 }
 const before = await counters();
-const { batchSize, localConcurrency, burstWhenBatchFull, pollingIntervalSeconds } = settings;
-await boss.work('bench', { batchSize, localConcurrency, burstWhenBatchFull, pollingIntervalSeconds },
+await boss.work('bench', settings,
   async (jobs) => {
     if (first === 0) first = now();
     onStart(now());
