@@ -4,6 +4,7 @@
 
 #include "bench/drained.hpp"
 #include "bench/scenarios.hpp"
+#include "pg/session.hpp"
 
 namespace outbox::bench {
 
@@ -31,19 +32,18 @@ void idle(const Settings& settings, const Report& report) {
   engine.start(false);
   const double start_ms = seconds_since(start) * 1e3;
   std::this_thread::sleep_for(std::chrono::seconds{3});  // asleep, statistics written
-  const auto before = store::bench_counters(database);
+  const auto before = pg::Session::statements_sent.load();
   const double cpu = cpu_seconds();
   start = Clock::now();
   std::this_thread::sleep_for(settings.time);
   const double seconds = seconds_since(start);
   const double used = cpu_seconds() - cpu;
-  // The one statement of ours in between is in it; each of the processor's is a commit.
-  const auto commits = store::bench_counters(database).commits - before.commits;
+  const auto statements = pg::Session::statements_sent - before;
   start = Clock::now();
   engine.stop();
   report({.scenario = "idle",
           .rss_mb = rss_mb(),
-          .more = {{"queries_per_s", static_cast<double>(commits) / seconds},
+          .more = {{"queries_per_s", static_cast<double>(statements) / seconds},
                    {"cpu_percent", 100 * used / seconds},
                    {"start_ms", start_ms},
                    {"stop_ms", seconds_since(start) * 1e3}}});

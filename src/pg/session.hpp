@@ -2,6 +2,7 @@
 // its owner builds another.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -92,6 +93,7 @@ class Session {
   /// where names do not last.
   template <class... Args>
   pqxx::result call(pqxx::transaction_base& tx, const Statement& statement, const Args&... args) {
+    statements_sent.fetch_add(1, std::memory_order_relaxed);
     if (pooled_) return exec_params(tx, statement.sql, args...);
     prepare(statement);
     return exec_prepared(tx, statement.name, args...);
@@ -107,6 +109,9 @@ class Session {
   /// The planner settings that a hot session replaced, as the server, database and role had them;
   /// empty for others.
   [[nodiscard]] const Settings& own_settings() const { return own_settings_; }
+  /// Statements of all sessions of this process so far; BEGIN, COMMIT and what handlers send not
+  /// counted.
+  static inline std::atomic<std::int64_t> statements_sent{0};
   [[nodiscard]] int socket() const { return connection_.sock(); }
 
  private:
