@@ -45,7 +45,7 @@ pg_bindir() {
   return 1
 }
 
-# prepare_release_and_pg NAME [-o name=value]…, for scripts/quickstart: everything installed, a release
+# prepare_release_and_pg NAME [-o name=value]…, for quickstart and bench: everything installed, a release
 # built, the private cluster NAME up. Leaves $outboxd (the program) and $pg_url (superuser) behind.
 prepare_release_and_pg() {
   local name=$1

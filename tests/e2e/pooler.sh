@@ -37,8 +37,6 @@ INI
   eventually 10 "PgBouncer to answer, see $work/pgbouncer.log" psql -X -q -d "$pooled" -c 'SELECT 1' -o /dev/null
 }
 
-has_finished() { (($(sql "SELECT count(*) FROM outbox.finished_jobs") >= $1)); }
-
 ledger_create "e2e_pooler_$$" 2
 bouncer_start
 expect 0 'the schema is at version' "$outboxd" migrate status --url "$pooled"

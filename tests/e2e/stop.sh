@@ -26,7 +26,6 @@ open_gate() {
 }
 at_the_gate() { [[ $(sql "SELECT count(*) FROM pg_locks WHERE relation = 'app.effects'::regclass AND NOT granted") == "$1" ]]; }
 claimed_are() { [[ $(sql 'SELECT count(claimed_by) FROM outbox.jobs') == "$1" ]]; }
-has_finished() { (($(sql "SELECT count(*) FROM outbox.finished_jobs") >= $1)); }
 untouched() { expect_sql "$1" 'SELECT count(*) FROM outbox.jobs WHERE attempt = 0 AND crashes = 0 AND claimed_by IS NULL AND last_error IS NULL'; }
 
 begin() { # begin LANE JOBS GRACE: a processor with that many jobs, as many of them at the gate as it can run

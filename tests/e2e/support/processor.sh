@@ -55,6 +55,8 @@ eventually() { # eventually SECONDS WHAT COMMAND…
   done
 }
 
+has_finished() { (($(sql 'SELECT count(*) FROM outbox.finished_jobs') >= $1)); } # has_finished COUNT
+
 jobs_done() { [[ $(sql 'SELECT count(*) FROM (SELECT FROM outbox.jobs LIMIT 1) j') == 0 ]]; }
 
 processor_log() { say "$work/processor-$1.log"; }
