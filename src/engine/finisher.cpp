@@ -13,13 +13,11 @@ using core::DbError;
 
 Finisher::Finisher(Services& services, const core::QueueOptions& queue, Inbox& inbox,
                    Lane& dispatcher, LanePlan& plan)
-    : services_{services},
-      queue_{queue},
+    : queue_{queue},
       inbox_{inbox},
       dispatcher_{dispatcher},
-      plan_{plan},
       connection_{services.options.database, services.events, "finish", store::Use::claims},
-      settler_{services, connection_} {}
+      settler_{services, plan, connection_} {}
 
 void Finisher::push(TaskPtr task) {
   {
@@ -61,17 +59,12 @@ std::vector<TaskPtr> Finisher::take() {
 void Finisher::finish(std::span<const TaskPtr> tasks) {
   std::map<int, std::vector<TaskPtr>> done;  // by processor: it may have registered anew meanwhile
   for (const auto& task : tasks) {
-    if (task->abandoned) continue;
-    std::visit(core::overloaded{
-                   [&](const store::RanDone&) { done[task->processor].push_back(task); },
-                   [&](const store::RanUndone& undone) {
-                     settler_.settle(*task, undone);
-                     if (!std::holds_alternative<Snooze>(undone.outcome)) observe(*task);
-                   },
-                   [&](const store::RanExpired&) { settler_.bury_expired(*task); },
-                   [](const store::RanStale&) {},  // only the database can say so
-               },
-               task->answer);
+    if (task->abandoned || !task->answer) continue;
+    if (std::holds_alternative<store::RanDone>(*task->answer)) {
+      done[task->processor].push_back(task);
+    } else {
+      settler_.end(*task, *task->answer);
+    }
   }
   for (const auto& [processor, some] : done) write_done(processor, some);
 }
@@ -92,12 +85,10 @@ void Finisher::write_done(int processor, std::span<const TaskPtr> tasks) {
           store::finish_batch(connection_.get(), processor, claims, queue_.history);
       for (const auto& task : tasks) {
         if (task->abandoned) continue;
-        task->settled = true;
         if (in_doubt || finished.count(task->claimed.job.id) > 0) {
-          services_.events.finished(ref(task->claimed), task->waited, task->ran);
-          observe(*task);
+          settler_.finished(*task);
         } else {
-          services_.events.stale_finish(ref(task->claimed));
+          settler_.stale(*task);
         }
       }
       return;
@@ -106,10 +97,6 @@ void Finisher::write_done(int processor, std::span<const TaskPtr> tasks) {
       Settler::pause(*tasks.front(), std::max(connection_.failed(e), again.next()));
     }
   }
-}
-
-void Finisher::observe(const Task& task) {
-  if (plan_.observe(task.claimed.job.kind, task.ran)) services_.waker.wake_lanes();
 }
 
 }  // namespace outbox::engine

@@ -35,13 +35,10 @@ class Finisher {
   [[nodiscard]] std::vector<TaskPtr> take();
   void finish(std::span<const TaskPtr> tasks);
   void write_done(int processor, std::span<const TaskPtr> tasks);
-  void observe(const Task& task);
 
-  Services& services_;
   const core::QueueOptions& queue_;
   Inbox& inbox_;
   Lane& dispatcher_;
-  LanePlan& plan_;
   Connection connection_;  // only the finisher's thread
   Settler settler_;        // only the finisher's thread
 

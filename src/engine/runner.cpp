@@ -28,10 +28,9 @@ Runner::Runner(Services& services, const core::QueueOptions& queue, RunQueue& ta
       inbox_{inbox},
       dispatcher_{dispatcher},
       slots_{slots},
-      plan_{plan},
       finisher_{finisher},
       connection_{services.options.database, services.events, "runner", store::Use::handlers},
-      settler_{services, connection_} {}
+      settler_{services, plan, connection_} {}
 
 void Runner::run(const std::stop_token& stop) {
   while (auto task = tasks_.take(stop)) {
@@ -65,24 +64,7 @@ void Runner::execute(Task& task) {
   }
   const auto ran = attempt_until_known(task);
   task.backend_pid = 0;
-  std::visit(core::overloaded{
-                 [&](const store::RanDone&) {
-                   task.settled = true;
-                   observe(task);
-                   services_.events.finished(ref(task.claimed), task.waited, task.ran);
-                 },
-                 [&](const store::RanUndone& undone) {
-                   if (task.abandoned) return;
-                   settler_.settle(task, undone);
-                   if (!std::holds_alternative<Snooze>(undone.outcome)) observe(task);
-                 },
-                 [&](const store::RanStale&) {
-                   task.settled = true;
-                   services_.events.stale_finish(ref(task.claimed));
-                 },
-                 [&](const store::RanExpired&) { settler_.bury_expired(task); },
-             },
-             ran);
+  settler_.end(task, ran);
 }
 
 /// Runs an external handler. Its job's expiry goes by the database's clock at the claim and the
@@ -93,22 +75,15 @@ store::Ran Runner::answer(Task& task, const ExternalFunction& function) {
   const auto now_us = task.claimed.claimed_at_us + since(task.received, start).count();
   if (task.claimed.expires_at_us && *task.claimed.expires_at_us <= now_us)
     return store::RanExpired{};
-  const auto undone = [](Outcome outcome, const char* reason) {
-    return store::RanUndone{std::move(outcome), reason, {}};
-  };
   try {
     ExternalContext context{task.claimed.job, task.stop.get_token()};
     auto outcome = function(context);
     task.ran = since(start, Clock::now());
     if (std::holds_alternative<Done>(outcome)) return store::RanDone{};
-    const char* reason = std::holds_alternative<Discard>(outcome) ? "discarded" : "error";
-    return undone(std::move(outcome), reason);
-  } catch (const std::exception& e) {
-    task.ran = since(start, Clock::now());
-    return undone(Retry{e.what()}, "error");
+    return store::undone(std::move(outcome));
   } catch (...) {
     task.ran = since(start, Clock::now());
-    return undone(Retry{"the handler threw something that is not a std::exception"}, "error");
+    return store::undone_by_exception();
   }
 }
 
@@ -124,20 +99,13 @@ store::Ran Runner::attempt(Task& task) {
   if (task.abandoned) return store::RanUndone{Retry{"given up at a stop"}, "error", {}};
   const store::RunRequest request{
       .processor = task.processor, .history = queue_.history, .timeout = handler.options.timeout};
-  return std::visit(core::overloaded{
-                        [&](const store::SqlBody& body) {
-                          return store::run(database, request, task.claimed, body);
-                        },
-                        [&](const HandlerFunction& function) {
-                          return store::run(
-                              database, request, task.claimed, [&](pqxx::dbtransaction& tx) {
-                                Context context{task.claimed.job, tx, task.stop.get_token()};
-                                return function(context);
-                              });
-                        },
-                        [](const ExternalFunction&) -> store::Ran { return store::RanDone{}; },
-                    },
-                    handler.run);
+  if (const auto* body = std::get_if<store::SqlBody>(&handler.run))
+    return store::run(database, request, task.claimed, *body);
+  const auto& function = std::get<HandlerFunction>(handler.run);
+  return store::run(database, request, task.claimed, [&](pqxx::dbtransaction& tx) {
+    Context context{task.claimed.job, tx, task.stop.get_token()};
+    return function(context);
+  });
 }
 
 /// Runs the handler until it is known whether its transaction committed. Lost connections and
@@ -193,10 +161,6 @@ bool Runner::still_ours(Task& task) {
     }
   }
   return true;
-}
-
-void Runner::observe(const Task& task) {
-  if (plan_.observe(task.claimed.job.kind, task.ran)) services_.waker.wake_lanes();
 }
 
 }  // namespace outbox::engine

@@ -31,7 +31,6 @@ class Runner {
   [[nodiscard]] static store::Ran answer(Task& task, const ExternalFunction& function);
   static void begin(Task& task, core::Clock::time_point start);
   [[nodiscard]] bool still_ours(Task& task);
-  void observe(const Task& task);
 
   Services& services_;
   const core::QueueOptions& queue_;
@@ -39,7 +38,6 @@ class Runner {
   Inbox& inbox_;
   Lane& dispatcher_;
   Slots& slots_;
-  LanePlan& plan_;
   Finisher& finisher_;
   Connection connection_;
   Settler settler_;

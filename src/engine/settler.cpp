@@ -16,16 +16,42 @@ observe::JobRef ref(const store::Claimed& claimed) {
   return {claimed.job.id, claimed.job.queue, claimed.job.kind, claimed.job.attempt};
 }
 
-void Settler::bury_expired(Task& task) {
-  write(task, core::WriteDead{"expired", "it expired before it could start"}, {"expired", {}});
+void Settler::end(Task& task, const store::Ran& ran) {
+  std::visit(core::overloaded{
+                 [&](const store::RanDone&) { finished(task); },
+                 [&](const store::RanUndone& how) { undone(task, how); },
+                 [&](const store::RanStale&) { stale(task); },
+                 [&](const store::RanExpired&) {
+                   write(task, core::WriteDead{"expired", "it expired before it could start"},
+                         {"expired", {}});
+                 },
+             },
+             ran);
 }
 
-void Settler::settle(Task& task, const store::RanUndone& undone) {
+void Settler::finished(Task& task) {
+  task.settled = true;
+  observe(task);
+  services_.events.finished(ref(task.claimed), task.waited, task.ran);
+}
+
+void Settler::stale(Task& task) {
+  task.settled = true;
+  services_.events.stale_finish(ref(task.claimed));
+}
+
+void Settler::undone(Task& task, const store::RanUndone& undone) {
+  if (task.abandoned) return;
   const auto& claimed = task.claimed;
   const auto& kind = services_.handlers.at(claimed.job.kind);
   const core::Standing standing{claimed.job.attempt, claimed.job.max_attempts, claimed.claim_token};
   write(task, core::decide(standing, undone.outcome, kind.options.backoff, spin()),
         {undone.reason, undone.sqlstate});
+  if (!std::holds_alternative<Snooze>(undone.outcome)) observe(task);
+}
+
+void Settler::observe(const Task& task) {
+  if (plan_.observe(task.claimed.job.kind, task.ran)) services_.waker.wake_lanes();
 }
 
 /// Writes an end until the database has taken or refused it; the token makes a repetition harmless.
@@ -36,8 +62,8 @@ void Settler::write(Task& task, const core::Verdict& verdict, const store::Failu
     try {
       const bool written =
           store::settle(connection_.get(), task.processor, task.claimed, verdict, failure);
+      if (!written && !in_doubt) return stale(task);
       task.settled = true;
-      if (!written && !in_doubt) return services_.events.stale_finish(ref(task.claimed));
       auto& events = services_.events;
       const auto job = ref(task.claimed);
       return std::visit(

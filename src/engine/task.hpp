@@ -7,6 +7,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <utility>
 #include <vector>
@@ -33,8 +34,8 @@ struct Task {
   // written by the runner before it comes back
   bool settled{false};  ///< Its end is in the database.
   core::microseconds ran{};
-  core::microseconds waited{};  ///< From run_at to its handler's start.
-  store::Ran answer{};          ///< Of an external handler: what the finisher is to write.
+  core::microseconds waited{};       ///< From run_at to its handler's start.
+  std::optional<store::Ran> answer;  ///< Of an external handler that ran: for the finisher.
 };
 using TaskPtr = std::shared_ptr<Task>;
 

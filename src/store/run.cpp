@@ -118,11 +118,8 @@ Ran explain(Stage stage) {
                        "error", "25P02"};
     }
     return RanUndone{Retry{e.what()}, "error", e.sqlstate()};
-  } catch (const std::exception& e) {
-    return RanUndone{Retry{e.what()}, "error", {}};
   } catch (...) {
-    return RanUndone{
-        Retry{"the handler threw something that is not a std::exception"}, "error", {}};
+    return undone_by_exception();
   }
 }
 
@@ -152,6 +149,21 @@ Ran in_transaction(Database& database, const RunRequest& request, const Claimed&
 
 }  // namespace
 
+RanUndone undone(Outcome outcome) {
+  const char* reason = std::holds_alternative<Discard>(outcome) ? "discarded" : "error";
+  return {std::move(outcome), reason, {}};
+}
+
+RanUndone undone_by_exception() {
+  try {
+    throw;
+  } catch (const std::exception& e) {
+    return undone(Retry{e.what()});
+  } catch (...) {
+    return undone(Retry{"the handler threw something that is not a std::exception"});
+  }
+}
+
 RanUndone from_guard(std::string_view error) {
   const std::string state{error.substr(0, 5)};
   const std::string_view rest = error.size() > 5 ? error.substr(5) : std::string_view{};
@@ -160,14 +172,13 @@ RanUndone from_guard(std::string_view error) {
     std::from_chars(rest.data(), rest.data() + rest.size(), ms);
     return std::chrono::milliseconds{ms};
   };
-  if (state == "OB010") return {Snooze{leading_ms()}, "error", {}};
-  if (state == "OB011") return {Discard{std::string{rest}}, "discarded", {}};
+  if (state == "OB010") return undone(Snooze{leading_ms()});
+  if (state == "OB011") return undone(Discard{std::string{rest}});
   if (state == "OB012") {
     const auto space = rest.find(' ');
-    return {Retry{std::string{space == std::string_view::npos ? rest : rest.substr(space + 1)},
-                  leading_ms()},
-            "error",
-            {}};
+    return undone(
+        Retry{std::string{space == std::string_view::npos ? rest : rest.substr(space + 1)},
+              leading_ms()});
   }
   return {Retry{std::string{rest}}, "error", state};
 }
@@ -176,8 +187,7 @@ Ran run(Database& database, const RunRequest& request, const Claimed& claimed, c
   return in_transaction(database, request, claimed, [&](pg::Session&, pqxx::dbtransaction& tx) {
     Outcome outcome = body(tx);
     if (std::holds_alternative<Done>(outcome)) return;
-    const char* reason = std::holds_alternative<Discard>(outcome) ? "discarded" : "error";
-    throw Undo{RanUndone{std::move(outcome), reason, {}}};
+    throw Undo{undone(std::move(outcome))};
   });
 }
 

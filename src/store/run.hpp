@@ -47,6 +47,12 @@ struct RanStale {};
 struct RanExpired {};
 using Ran = std::variant<RanDone, RanUndone, RanStale, RanExpired>;
 
+/// What anything but Done means.
+[[nodiscard]] RanUndone undone(Outcome outcome);
+/// What the exception means that a handler let out, if it is not the database's. Call inside a
+/// catch block.
+[[nodiscard]] RanUndone undone_by_exception();
+
 /// Throws core::DbError only for what is not the job's fault: outage, in_doubt, conflict, bug.
 [[nodiscard]] Ran run(Database& database, const RunRequest& request, const Claimed& claimed,
                       const Body& body);
