@@ -27,6 +27,9 @@ DROP VIEW outbox.running_jobs;
 DROP VIEW outbox.job_states;
 DROP FUNCTION outbox.run_group(text, integer, bigint[], bigint[], text[], text[], text[], bigint[], double precision[], bigint[],
   double precision[], integer, boolean, text[], text[]);
+DROP FUNCTION outbox.run_job(text, text, jsonb, bigint, integer, jsonb, bigint, tid, integer, integer, boolean, text);
+DROP FUNCTION outbox.finish_moved_job(bigint, integer, integer, boolean);
+DROP FUNCTION outbox.finish_job(tid, bigint, integer, integer, boolean, text);
 DROP FUNCTION outbox.guard(text, text, jsonb, bigint, integer, jsonb);
 DROP FUNCTION outbox.retry_after(interval, text);
 DROP FUNCTION outbox.discard(text);

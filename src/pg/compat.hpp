@@ -74,20 +74,60 @@ inline void forbid_silent_reconnect([[maybe_unused]] pqxx::connection& connectio
 #endif
 }
 
-/// A transaction that code of others may use. When exec() fails in 6.4, pqxx::work rolls back at
+/// 6.4 sends what is prepared with its first execution only.
+inline void prepare_now([[maybe_unused]] pqxx::connection& connection,
+                        [[maybe_unused]] const char* name) {
+#if !OUTBOX_PQXX_AT_LEAST(7, 0)
+  connection.prepare_now(name);
+#endif
+}
+
+/// A transaction that code of others may use, in two round trips of its own: its settings travel
+/// with BEGIN, its last statement with COMMIT. When exec() fails in 6.4, pqxx::work rolls back at
 /// once, and if the caller catches that, whatever it sends with parameters afterwards is committed
 /// on its own. This one leaves the transaction broken until its end, as the server and 7.x do.
-class HandlerTransaction : public pqxx::work {
 #if OUTBOX_PQXX_AT_LEAST(7, 0)
-  using pqxx::work::work;
-#else
+class HandlerTransaction : public pqxx::work {
  public:
-  explicit HandlerTransaction(pqxx::connection& connection)
-      : pqxx::internal::namedclass{"job's transaction", ""}, pqxx::work{connection} {}
+  HandlerTransaction(pqxx::connection& connection, const std::string& settings)
+      : pqxx::work{connection} {
+    exec(settings);
+  }
+  void finish(const std::string& statement) {
+    exec(statement);
+    commit();
+  }
+};
+#else
+class HandlerTransaction : public pqxx::dbtransaction {
+ public:
+  HandlerTransaction(pqxx::connection& connection, const std::string& settings)
+      : pqxx::internal::namedclass{"job's transaction", ""},
+        pqxx::dbtransaction{connection},
+        begin_{"BEGIN; " + settings} {
+    Begin();
+  }
+  ~HandlerTransaction() override { End(); }
+  HandlerTransaction(const HandlerTransaction&) = delete;
+  HandlerTransaction& operator=(const HandlerTransaction&) = delete;
+
+  /// Nothing is stored if this throws, unless the connection was lost.
+  void finish(const std::string& statement) {
+    exec(statement + "; COMMIT");
+    committed_ = true;
+    commit();
+  }
 
  private:
+  void do_begin() override { direct_exec(begin_.c_str()); }
   pqxx::result do_exec(const char query[]) override { return direct_exec(query); }
-#endif
+  void do_commit() override {
+    if (!committed_) direct_exec("COMMIT");
+  }
+
+  const std::string begin_;
+  bool committed_{false};
 };
+#endif
 
 }  // namespace outbox::pg

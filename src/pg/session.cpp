@@ -23,6 +23,13 @@ constexpr std::array<std::pair<const char*, const char*>, 8> kFixedPlans{
      {"jit", "off"},
      {"plan_cache_mode", "force_generic_plan"}}};
 
+std::string fixed_plans(const char* set) {
+  std::string sql;
+  for (const auto& [name, value] : kFixedPlans)
+    sql.append(set).append(name).append(" = ").append(value);
+  return sql;
+}
+
 std::string percent_encoded(const std::string& value) {
   static constexpr std::array kHex{'0', '1', '2', '3', '4', '5', '6', '7',
                                    '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'};
@@ -131,14 +138,28 @@ void Session::look_at_server() {
 
 void Session::apply_settings(const ConnectSpec& spec) {
   if (pooled_) return;  // they would stay on a connection that others use
-  std::string sql = "SET statement_timeout = " + std::to_string(spec.statement_timeout.count()) +
-                    "; SET idle_in_transaction_session_timeout = 0; SET lock_timeout = 0";
+  const auto limit = "statement_timeout = " + std::to_string(spec.statement_timeout.count());
+  std::string sql =
+      "SET " + limit + "; SET idle_in_transaction_session_timeout = 0; SET lock_timeout = 0";
   if (spec.purpose == Purpose::hot) {
     look_at_settings();
-    for (const auto& [name, value] : kFixedPlans)
-      sql.append("; SET ").append(name).append(" = ").append(value);
+    sql += fixed_plans("; SET ");
+  } else {
+    fixed_locally_ = "SET LOCAL " + limit + fixed_plans("; SET LOCAL ");
   }
   run_script(sql);
+}
+
+const std::string& Session::limit_statements(std::chrono::milliseconds most) {
+  if (limit_text_.empty() || most != limit_) {
+    limit_text_.clear();
+    run_script("SET statement_timeout = " + std::to_string(most.count()));
+    static constexpr Statement kShow{"limit",
+                                     "SELECT pg_catalog.current_setting('statement_timeout')"};
+    limit_text_ = text(run(kShow)[0][0]);
+    limit_ = most;
+  }
+  return limit_text_;
 }
 
 void Session::look_at_settings() {
@@ -185,6 +206,7 @@ void Session::run_script(const std::string& sql) {
 void Session::prepare(const Statement& statement) {
   if (!prepared_.insert(statement.name).second) return;
   connection_.prepare(statement.name, statement.sql);
+  prepare_now(connection_, statement.name);
 }
 
 }  // namespace outbox::pg

@@ -19,8 +19,8 @@ namespace outbox::pg {
 /// What a session is for decides its planner settings.
 enum class Purpose {
   plain,  ///< Handlers, people, migrations: the server's own settings.
-  hot,    ///< Claims and finishes: plans are held fixed (no sequential scan, sort, bitmap, hash or
-          ///< merge). Handlers in such a session get the server's own settings back, see
+  hot,    ///< Claims, groups and finishes: plans are held fixed (no sequential scan, sort, bitmap,
+          ///< hash or merge). Handlers of a group get the server's own settings back, see
           ///< own_settings().
 };
 
@@ -63,6 +63,23 @@ class Session {
       rethrow_classified();
     }
   }
+
+  /// As run(), with plans held fixed and the session's own time limit also where the session has
+  /// neither.
+  template <class... Args>
+  pqxx::result run_fixed(const Statement& statement, const Args&... args) {
+    if (fixed_locally_.empty()) return run(statement, args...);
+    return transact([&](pqxx::work& tx) {
+      tx.exec(fixed_locally_);
+      return call(tx, statement, args...);
+    });
+  }
+
+  /// Limits the statements to come, until the next such call; in a pooled session nothing lasts:
+  /// do not call it there. Returns the limit as current_setting() tells it. Throws core::DbError.
+  const std::string& limit_statements(std::chrono::milliseconds most);
+  /// Somebody else has set it.
+  void forget_limit() { limit_text_.clear(); }
 
   /// Subscribes to a channel; take_notifications() tells what came from other sessions.
   void listen(const std::string& channel);
@@ -113,9 +130,10 @@ class Session {
   /// counted.
   static inline std::atomic<std::int64_t> statements_sent{0};
   [[nodiscard]] int socket() const { return connection_.sock(); }
+  /// Makes EXECUTE by its name possible.
+  void prepare(const Statement& statement);
 
  private:
-  void prepare(const Statement& statement);
   void look_at_server();
   void apply_settings(const ConnectSpec& spec);
   void look_at_settings();
@@ -126,6 +144,9 @@ class Session {
   std::unique_ptr<Receiver> receiver_;
   std::unordered_set<const char*> prepared_;
   Settings own_settings_;
+  std::string fixed_locally_;  // settings of one transaction; empty: the session has them
+  std::chrono::milliseconds limit_{};
+  std::string limit_text_;  // empty: not known
   int backend_pid_{0};
   bool pooled_{false};
 };

@@ -28,7 +28,8 @@ pg::ConnectSpec spec_for(const core::DatabaseOptions& options, const std::string
           .application_name = "outboxd " + std::string{kVersion} + " " + role,
           .connect_timeout = options.connect_timeout,
           .statement_timeout = time_limit(options, use),
-          .purpose = use == Use::people ? pg::Purpose::plain : pg::Purpose::hot};
+          .purpose =
+              use == Use::people || use == Use::handlers ? pg::Purpose::plain : pg::Purpose::hot};
 }
 
 }  // namespace

@@ -18,7 +18,8 @@ namespace outbox::store {
 enum class Use {
   claims,    ///< Claims, groups and finishes: fixed plans, the statement timeout of the options.
   handlers,  ///< Handlers run here: within run() the server's planner settings and the timeout of
-             ///< the kind, outside it fixed plans and the statement timeout of the options.
+             ///< the kind; what settles a job brings fixed plans and the statement timeout of the
+             ///< options along.
   chores,    ///< Rescue and retention: fixed plans, a minute for each statement.
   people,    ///< Commands and reports: the server's planner settings, the statement timeout of the
              ///< options.

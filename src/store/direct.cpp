@@ -84,7 +84,7 @@ core::milliseconds DirectKinds::shortest_timeout() const {
 
 void limit_groups(Database& database, core::milliseconds most) {
   if (database.pooled()) return;  // it would stay on a connection that others use
-  database.session().run_script("SET statement_timeout = " + std::to_string(most.count()));
+  database.session().limit_statements(most);
 }
 
 std::vector<DirectJob> run_group(Database& database, const DirectRequest& request,

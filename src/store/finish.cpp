@@ -70,10 +70,10 @@ bool settle(Database& database, int processor, const Claimed& claimed, const cor
   const auto token = claimed.claim_token;
   const auto write = [&](const pg::Statement& statement, const auto& what,
                          const std::string& error) {
-    return pg::affected(session.run(statement, id, token, processor, what,
-                                    core::storable(error, core::kLastErrorBytesMax), failure.reason,
-                                    failure.sqlstate,
-                                    core::storable(error, core::kErrorBytesMax))) > 0;
+    return pg::affected(session.run_fixed(statement, id, token, processor, what,
+                                          core::storable(error, core::kLastErrorBytesMax),
+                                          failure.reason, failure.sqlstate,
+                                          core::storable(error, core::kErrorBytesMax))) > 0;
   };
   return std::visit(
       core::overloaded{
@@ -85,8 +85,8 @@ bool settle(Database& database, int processor, const Claimed& claimed, const cor
           },
           [&](const core::WriteDead& dead) { return write(kBury, dead.reason, dead.error); },
           [&](const core::WriteSnooze& snooze) {
-            return pg::affected(session.run(kSnooze, id, token, processor,
-                                            std::int64_t{snooze.delay.count()})) > 0;
+            return pg::affected(session.run_fixed(kSnooze, id, token, processor,
+                                                  std::int64_t{snooze.delay.count()})) > 0;
           },
       },
       verdict);
@@ -106,8 +106,8 @@ int release(Database& database, int processor, const std::vector<Claimed>& claim
 }
 
 bool still_claimed(Database& database, int processor, const Claimed& claimed) {
-  return pg::count(database.session().run(kStillClaimed, claimed.job.id, claimed.claim_token,
-                                          processor)) > 0;
+  return pg::count(database.session().run_fixed(kStillClaimed, claimed.job.id, claimed.claim_token,
+                                                processor)) > 0;
 }
 
 std::vector<pg::Statement> finish_statements() {

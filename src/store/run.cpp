@@ -1,6 +1,6 @@
-// SQL of the finish, and the transaction around a handler. The finish is the last statement before
-// COMMIT: when the handler swallowed an SQL error the finish fails with 25P02, so that libpqxx 6.4
-// cannot report a commit that stored nothing.
+// The transaction around a handler. The finish is the last statement before COMMIT: when the
+// handler swallowed an SQL error the finish fails with 25P02, so that libpqxx 6.4 cannot report a
+// commit that stored nothing.
 #include "store/run.hpp"
 
 #include <charconv>
@@ -17,65 +17,41 @@ namespace {
 using core::DbError;
 using core::Fault;
 
-// Settings for this transaction only: the server's own planner settings for the handler, and
-// outbox.claim, which vanishes if the handler ends the transaction behind our back; the finish then
-// hits no row. Tells whether the job expired while it waited for its turn here. The clock of the
-// database decides.
-constexpr pg::Statement kEnter{"enter", R"(/* outbox:enter */
-SELECT coalesce($5::bigint <= date_part('epoch', clock_timestamp()) * 1000000, false), set_config('statement_timeout', $1, true),
-       set_config('outbox.claim', $2, true),
-       (SELECT count(set_config(u.name, u.value, true)) FROM unnest($3::text[], $4::text[]) AS u (name, value)))"};
-
-// A plan made with the handler's settings would be kept for all later jobs.
-constexpr pg::Statement kFixPlans{"fix_plans", R"(/* outbox:fix_plans */
-SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
-       set_config('plan_cache_mode', 'force_generic_plan', true))"};
+// Whether the job expired while it waited for its turn here. The clock of the database decides.
+constexpr pg::Statement kExpired{"expired", R"(/* outbox:expired */
+SELECT $1::bigint <= date_part('epoch', clock_timestamp()) * 1000000)"};
 
 constexpr pg::Statement kGuard{"guard", R"(/* outbox:guard */
 SELECT outbox.guard($1, nullif($2, ''), $3::jsonb, $4::bigint, $5::int, $6::jsonb))"};
 
-// TID scan: nothing to flip. The claim left the row at this ctid; id and token make sure that it is
-// still that row and claim.
-constexpr pg::Statement kFinish{"finish", R"(/* outbox:finish */
-WITH d AS (
-  DELETE FROM outbox.jobs j
-   WHERE j.ctid = $1::tid AND j.id = $2::bigint AND j.claim_token = $3::int AND j.claimed_by = $4::int
-     AND current_setting('outbox.claim', true) = $5
-  RETURNING j.*),
-h AS (
-  INSERT INTO outbox.finished_jobs (slot, priority, attempt, crashes, processor_id, id, created_at, run_at, started_at, finished_at,
-                                    queue, kind, unique_key, payload, headers)
-  SELECT outbox.day_slot(clock_timestamp()), d.priority, d.attempt, d.crashes, $4::int, d.id, d.created_at, d.run_at, d.claimed_at,
-         clock_timestamp(), d.queue, d.kind, d.unique_key, d.payload, d.headers
-    FROM d WHERE $6::boolean)
-SELECT FROM d)"};
+// Index, locks and reasons: in the functions (migration 0003). Raises when it hits no row, so that
+// the COMMIT that travels with it cannot happen; with 25P02 after an error that the handler
+// swallowed.
+constexpr pg::Statement kFinishJob{"finish_job", R"(/* outbox:finish_job */
+SELECT outbox.finish_job($1::tid, $2::bigint, $3::int, $4::int, $5::boolean, current_setting('outbox.claim', true)))"};
 
-// The same by id (jobs_pkey), for the few rows that something else has updated since the claim.
-constexpr pg::Statement kFinishMoved{"finish_moved", R"(/* outbox:finish_moved */
-WITH d AS (
-  DELETE FROM outbox.jobs j
-   WHERE j.id = $1::bigint AND j.claim_token = $2::int AND j.claimed_by = $3::int AND current_setting('outbox.claim', true) = $4
-  RETURNING j.*),
-h AS (
-  INSERT INTO outbox.finished_jobs (slot, priority, attempt, crashes, processor_id, id, created_at, run_at, started_at, finished_at,
-                                    queue, kind, unique_key, payload, headers)
-  SELECT outbox.day_slot(clock_timestamp()), d.priority, d.attempt, d.crashes, $3::int, d.id, d.created_at, d.run_at, d.claimed_at,
-         clock_timestamp(), d.queue, d.kind, d.unique_key, d.payload, d.headers
-    FROM d WHERE $5::boolean)
-SELECT FROM d)"};
+// Expiry, guard() and finish_job() in one round trip and one transaction.
+constexpr pg::Statement kRunJob{"run_job", R"(/* outbox:run_job */
+SELECT outbox.run_job($1, nullif($2, ''), $3::jsonb, $4::bigint, $5::int, $6::jsonb, $7::bigint, $8::tid, $9::int, $10::int, $11::boolean, $12))"};
 
-constexpr pg::Statement kOwnTransaction{"own_transaction", R"(/* outbox:own_transaction */
-SELECT coalesce(current_setting('outbox.claim', true), '') = $1)"};
+constexpr std::string_view kExpiredState{"OB013"};
+constexpr std::string_view kStaleState{"OB020"};
+constexpr std::string_view kEndedState{"OB021"};
+constexpr std::string_view kLimitState{"OB022"};
 
-enum class Stage { enter, handler, finish, commit };
+enum class Stage { enter, handler, finish };
 
 /// Thrown inside the transaction to undo it; carries the answer out.
 struct Undo {
   Ran ran;
 };
 
-std::string claim_mark(const Claimed& claimed) {
-  return std::to_string(claimed.job.id) + ":" + std::to_string(claimed.claim_token);
+/// For the transaction of one job: its time limit, and a mark that vanishes if the handler ends the
+/// transaction behind our back; the finish then refuses. The same text for every job of a kind:
+/// pg_stat_statements keeps an entry for each.
+std::string settings_of(const RunRequest& request) {
+  return "SET LOCAL outbox.claim = 'held'; SET LOCAL statement_timeout = " +
+         std::to_string(request.timeout.count());
 }
 
 RanUndone ended_by_handler() {
@@ -84,19 +60,22 @@ RanUndone ended_by_handler() {
           "error", "2D000"};
 }
 
-void finish(pg::Session& session, pqxx::transaction_base& tx, const RunRequest& request,
-            const Claimed& claimed) {
-  const auto id = claimed.job.id;
-  const auto mark = claim_mark(claimed);
-  if (pg::count(session.call(tx, kFinish, claimed.ctid, id, claimed.claim_token, request.processor,
-                             mark, request.history)) > 0)
-    return;
-  session.call(tx, kFixPlans);
-  if (pg::count(session.call(tx, kFinishMoved, id, claimed.claim_token, request.processor, mark,
-                             request.history)) > 0)
-    return;
-  if (!session.call(tx, kOwnTransaction, mark)[0][0].as<bool>()) throw Undo{ended_by_handler()};
-  throw Undo{RanStale{}};
+/// The finish as text, for one round trip with COMMIT; all of it are values of our own.
+std::string finish_text(pg::Session& session, const RunRequest& request, const Claimed& claimed) {
+  const auto row = "'" + claimed.ctid + "', " + std::to_string(claimed.job.id) + ", " +
+                   std::to_string(claimed.claim_token) + ", " + std::to_string(request.processor) +
+                   (request.history ? ", true" : ", false");
+  if (session.pooled())
+    return "SELECT outbox.finish_job(" + row + ", current_setting('outbox.claim', true))";
+  session.prepare(kFinishJob);
+  return std::string{"EXECUTE "} + kFinishJob.name + "(" + row + ")";
+}
+
+/// Whether the server may have committed before it, or the connection, went.
+bool reply_lost(const DbError& error) {
+  const std::string_view state{error.sqlstate()};
+  return error.session_lost() &&
+         (state.empty() || state.starts_with("08") || state.starts_with("57P"));
 }
 
 /// What an exception means that reached us from `stage`. Call inside a catch block.
@@ -106,10 +85,14 @@ Ran explain(Stage stage) {
   } catch (const Undo& undo) {
     return undo.ran;
   } catch (const DbError& e) {
-    const bool ours = stage == Stage::enter;
-    if (e.session_lost() || e.fault() == Fault::conflict || ours) throw;
-    // libpqxx refuses to go on with a transaction that was ended through it.
-    if (e.fault() == Fault::bug && stage != Stage::handler) return ended_by_handler();
+    if (stage == Stage::finish && reply_lost(e))
+      throw DbError{Fault::in_doubt, e.sqlstate(), e.what()};
+    if (e.session_lost() || e.fault() == Fault::conflict || stage == Stage::enter) throw;
+    if (stage == Stage::finish) {
+      if (e.sqlstate() == kStaleState) return RanStale{};
+      // libpqxx refuses to go on with a transaction that was ended through it.
+      if (e.sqlstate() == kEndedState || e.fault() == Fault::bug) return ended_by_handler();
+    }
     if (e.fault() == Fault::canceled) return RanUndone{Retry{e.what()}, "timeout", e.sqlstate()};
     if (e.sqlstate() == "25P02") {
       return RanUndone{Retry{"the handler went on after an SQL error that it caught: its "
@@ -123,27 +106,67 @@ Ran explain(Stage stage) {
   }
 }
 
+/// Two round trips and those of the handler: BEGIN with the settings, and the finish with COMMIT.
 template <class Inside>
 Ran in_transaction(Database& database, const RunRequest& request, const Claimed& claimed,
                    Inside&& inside) {
   auto& session = database.session();
   auto stage = Stage::enter;
   try {
-    pg::HandlerTransaction tx{session.raw()};
-    const auto& own = session.own_settings();
-    const auto entered =
-        session.call(tx, kEnter, std::to_string(request.timeout.count()), claim_mark(claimed),
-                     own.names, own.values, claimed.expires_at_us);
-    if (entered[0][0].as<bool>()) return RanExpired{};
+    pg::HandlerTransaction tx{session.raw(), settings_of(request)};
+    if (claimed.expires_at_us &&
+        session.call(tx, kExpired, *claimed.expires_at_us)[0][0].template as<bool>())
+      return RanExpired{};
+    const auto finish = finish_text(session, request, claimed);
     stage = Stage::handler;
     inside(session, tx);
-    stage = Stage::finish;
-    finish(session, tx, request, claimed);
-    stage = Stage::commit;
-    tx.commit();
+    if (session.raw().is_open()) stage = Stage::finish;  // else nothing is in doubt
+    tx.finish(finish);
     return RanDone{};
   } catch (...) {
     return explain(stage);
+  }
+}
+
+/// What guard() reports. Throws core::DbError for what is not the job's fault.
+Ran read_guard(const pqxx::result& result) {
+  if (result[0][0].is_null()) return RanDone{};
+  const auto error = pg::text(result[0][0]);
+  if (error == kExpiredState) return RanExpired{};
+  auto undone = from_guard(error);
+  const auto fault = undone.sqlstate.empty()
+                         ? Fault::rejected
+                         : pg::classify(undone.sqlstate, std::get<Retry>(undone.outcome).why);
+  if (fault == Fault::conflict || fault == Fault::outage)
+    throw DbError{fault, undone.sqlstate, std::get<Retry>(undone.outcome).why};
+  return undone;
+}
+
+/// Where a pooler stands between nothing of a session lasts: the time limit must be the
+/// transaction's.
+Ran run_pooled(Database& database, const RunRequest& request, const Claimed& claimed,
+               const SqlBody& body) {
+  return in_transaction(
+      database, request, claimed, [&](pg::Session& session, pqxx::transaction_base& tx) {
+        const Job& job = claimed.job;
+        auto ran = read_guard(session.call(tx, kGuard, body.statement, body.role, job.payload,
+                                           job.id, job.attempt, job.headers));
+        if (!std::holds_alternative<RanDone>(ran)) throw Undo{std::move(ran)};
+      });
+}
+
+/// One round trip. A handler of this session may have set the time limit itself: then the function
+/// does nothing but say so.
+pqxx::result run_job(pg::Session& session, const RunRequest& request, const Claimed& claimed,
+                     const SqlBody& body) {
+  const Job& job = claimed.job;
+  for (bool again = false;; again = true) {
+    const auto& limit = session.limit_statements(request.timeout);
+    auto result = session.run(kRunJob, body.statement, body.role, job.payload, job.id, job.attempt,
+                              job.headers, claimed.expires_at_us, claimed.ctid, claimed.claim_token,
+                              request.processor, request.history, limit);
+    if (result[0][0].is_null() || result[0][0].c_str() != kLimitState || again) return result;
+    session.forget_limit();
   }
 }
 
@@ -193,24 +216,14 @@ Ran run(Database& database, const RunRequest& request, const Claimed& claimed, c
 
 Ran run(Database& database, const RunRequest& request, const Claimed& claimed,
         const SqlBody& body) {
-  return in_transaction(
-      database, request, claimed, [&](pg::Session& session, pqxx::transaction_base& tx) {
-        const Job& job = claimed.job;
-        const auto result = session.call(tx, kGuard, body.statement, body.role, job.payload, job.id,
-                                         job.attempt, job.headers);
-        if (result[0][0].is_null()) return;
-        auto undone = from_guard(pg::text(result[0][0]));
-        const auto fault = undone.sqlstate.empty()
-                               ? Fault::rejected
-                               : pg::classify(undone.sqlstate, std::get<Retry>(undone.outcome).why);
-        if (fault == Fault::conflict || fault == Fault::outage)
-          throw DbError{fault, undone.sqlstate, std::get<Retry>(undone.outcome).why};
-        throw Undo{std::move(undone)};
-      });
+  if (database.pooled()) return run_pooled(database, request, claimed, body);
+  try {
+    return read_guard(run_job(database.session(), request, claimed, body));
+  } catch (...) {
+    return explain(Stage::finish);
+  }
 }
 
-std::vector<pg::Statement> run_statements() {
-  return {kEnter, kGuard, kFinish, kFixPlans, kFinishMoved, kOwnTransaction};
-}
+std::vector<pg::Statement> run_statements() { return {kExpired, kGuard, kFinishJob, kRunJob}; }
 
 }  // namespace outbox::store

@@ -218,7 +218,7 @@ BOOST_AUTO_TEST_CASE(when_the_grace_is_over_handlers_are_told_and_their_jobs_giv
   BOOST_TEST_REQUIRE(eventually(10s, [&] {
     return latch.entered == 1 &&
            world.db.number(
-               "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%outbox:guard%' "
+               "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%outbox:run_job%' "
                "AND state = 'active' AND pid <> pg_backend_pid()") == 1;
   }));
   BOOST_TEST((time_of([&] { BOOST_TEST(processor.stop()); }) < 2s));

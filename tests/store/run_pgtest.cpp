@@ -205,7 +205,7 @@ BOOST_AUTO_TEST_CASE(a_job_that_expired_meanwhile_does_not_run) {
   BOOST_TEST(std::holds_alternative<RanDone>(run(job, act)));
 }
 
-BOOST_AUTO_TEST_CASE(a_handler_plans_with_the_servers_settings_and_the_session_keeps_its_own) {
+BOOST_AUTO_TEST_CASE(a_handler_plans_with_the_servers_settings_and_what_settles_a_job_does_not) {
   db.exec("ALTER DATABASE " + db.name() + " SET enable_sort = off");
   store::Database mine{db.options(), "test", store::Use::handlers};
   const std::string settings =
@@ -218,7 +218,7 @@ BOOST_AUTO_TEST_CASE(a_handler_plans_with_the_servers_settings_and_the_session_k
   BOOST_TEST(
       std::holds_alternative<RanDone>(store::run(mine, request, claimed_job(), store::Body{note})));
   BOOST_TEST(db.value("SELECT note FROM acts") == "on off auto");
-  BOOST_TEST(pg::text(mine.session().run({"now", settings.c_str()})[0][0]) ==
+  BOOST_TEST(pg::text(mine.session().run_fixed({"now", settings.c_str()})[0][0]) ==
              "off off force_generic_plan");
 }
 
@@ -470,6 +470,34 @@ BOOST_AUTO_TEST_CASE(an_sql_handler_that_takes_too_long_or_conflicts_is_treated_
       static_cast<void>(run_sql(job, "SELECT clash()")), DbError,
       [](const DbError& e) { return e.fault() == Fault::conflict && e.sqlstate() == "40001"; });
   BOOST_TEST(untouched(job));
+}
+
+BOOST_AUTO_TEST_CASE(an_sql_handler_of_a_stale_or_expired_claim_stores_nothing) {
+  const auto job = claimed_job();
+  auto other = job;
+  ++other.claim_token;
+  BOOST_TEST(std::holds_alternative<RanStale>(run_sql(other, "INSERT INTO acts VALUES ('stale')")));
+  other = job;
+  other.expires_at_us = 1;
+  BOOST_TEST(
+      std::holds_alternative<store::RanExpired>(run_sql(other, "INSERT INTO acts VALUES ('x')")));
+  BOOST_TEST(untouched(job));
+}
+
+BOOST_AUTO_TEST_CASE(an_sql_handler_of_a_row_that_moved_is_finished) {
+  const auto job = claimed_job();
+  db.exec("UPDATE outbox.jobs SET priority = 3, run_at = run_at - interval '1 h'");
+  BOOST_TEST(std::holds_alternative<RanDone>(run_sql(job, "INSERT INTO acts VALUES ('x')")));
+  BOOST_TEST(acts() == 1);
+  BOOST_TEST(finished() == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_time_limit_that_a_handler_sets_does_not_reach_the_next_one) {
+  BOOST_TEST(std::holds_alternative<RanDone>(
+      run_sql(claimed_job(), "SELECT set_config('statement_timeout', '0', false)")));
+  BOOST_TEST(std::holds_alternative<RanDone>(
+      run_sql(claimed_job(), "INSERT INTO acts VALUES (current_setting('statement_timeout'))")));
+  BOOST_TEST(db.value("SELECT note FROM acts") == "30s");
 }
 
 BOOST_AUTO_TEST_CASE(what_the_guard_reports_is_read_back_whatever_its_text) {
