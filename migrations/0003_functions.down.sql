@@ -25,12 +25,12 @@ $check$;
 DROP VIEW outbox.queue_health;
 DROP VIEW outbox.running_jobs;
 DROP VIEW outbox.job_states;
-DROP FUNCTION outbox.run_group(text, integer, bigint[], bigint[], text[], text[], text[], bigint[], double precision[], bigint[],
+DROP FUNCTION outbox.run_group(text, integer, bigint[], bigint[], text[], text[], text[], integer[], bigint[], double precision[], bigint[],
   double precision[], integer, boolean, text[], text[]);
-DROP FUNCTION outbox.run_job(text, text, jsonb, bigint, integer, jsonb, bigint, tid, integer, integer, boolean, text);
+DROP FUNCTION outbox.run_job(text, text, jsonb, bigint, integer, jsonb, bigint, tid, integer, integer, boolean, text, integer);
 DROP FUNCTION outbox.finish_moved_job(bigint, integer, integer, boolean);
 DROP FUNCTION outbox.finish_job(tid, bigint, integer, integer, boolean, text);
-DROP FUNCTION outbox.guard(text, text, jsonb, bigint, integer, jsonb);
+DROP FUNCTION outbox.guard(text, text, jsonb, bigint, integer, jsonb, integer);
 DROP FUNCTION outbox.retry_after(interval, text);
 DROP FUNCTION outbox.discard(text);
 DROP FUNCTION outbox.snooze(interval);

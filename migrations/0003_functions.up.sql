@@ -192,7 +192,9 @@ COMMENT ON FUNCTION outbox.retry_after(interval, text) IS 'For sql handlers: thi
 
 -- Runs one job's handler so that a failure undoes only that job. WHEN OTHERS does not catch a cancel, on purpose.
 -- SET CONSTRAINTS is not forced here: a deferred constraint that fails at commit makes the group run one job at a time.
-CREATE FUNCTION outbox.guard(handler text, run_as text, payload jsonb, id bigint, attempt integer, headers jsonb) RETURNS text
+-- `call` is the handler's number in pg_temp.outbox_call, which the processor makes in its session: what that calls is planned once, a text
+-- for every job. 0: by its text.
+CREATE FUNCTION outbox.guard(handler text, run_as text, payload jsonb, id bigint, attempt integer, headers jsonb, call integer) RETURNS text
   LANGUAGE plpgsql AS $$
 DECLARE
   state text;
@@ -206,7 +208,11 @@ BEGIN
   IF run_as IS NOT NULL THEN
     PERFORM pg_catalog.set_config('role', run_as, true);
   END IF;
-  EXECUTE handler USING payload, id, attempt, headers;
+  IF call > 0 THEN
+    call := pg_temp.outbox_call(payload, id, attempt, headers, call);  -- an expression: no executor
+  ELSE
+    EXECUTE handler USING payload, id, attempt, headers;
+  END IF;
   -- What the handler set must not reach the next job of the group: the two settings that decide what a name means and what is allowed.
   IF pg_catalog.current_setting('role') <> own_role THEN
     PERFORM pg_catalog.set_config('role', own_role, true);
@@ -218,6 +224,9 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN
   GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL,
     hint = PG_EXCEPTION_HINT, context = PG_EXCEPTION_CONTEXT;
+  IF state = '42883' AND call > 0 AND to_regprocedure('pg_temp.outbox_call(jsonb,bigint,integer,jsonb,integer)') IS NULL THEN
+    RETURN outbox.guard(handler, run_as, payload, id, attempt, headers, 0);  -- a handler has discarded it
+  END IF;
   IF state = 'OB011' OR (state = 'OB010' AND message ~ '^[0-9]{1,10}$') THEN
     RETURN state || left(message, 4000);
   ELSIF state = 'OB012' AND detail ~ '^[0-9]{1,10}$' THEN
@@ -228,7 +237,7 @@ EXCEPTION WHEN OTHERS THEN
   RETURN state || left(message, 4000) || CASE WHEN detail <> '' THEN E'\ndetail: ' || left(detail, 1000) ELSE '' END
     || CASE WHEN hint <> '' THEN E'\nhint: ' || left(hint, 1000) ELSE '' END || E'\ncontext: ' || left(context, 1000);
 END $$;
-COMMENT ON FUNCTION outbox.guard(text, text, jsonb, bigint, integer, jsonb) IS
+COMMENT ON FUNCTION outbox.guard(text, text, jsonb, bigint, integer, jsonb, integer) IS
   'Runs an sql handler for one job. NULL: it worked; else the SQLSTATE (5 characters) and the text of its failure.';
 
 -- The last statement before the COMMIT of a claimed job: deletes it and writes its history row. Locks: the row. Raises when the row is
@@ -287,7 +296,7 @@ COMMENT ON FUNCTION outbox.finish_moved_job(bigint, integer, integer, boolean) I
 -- A claimed job with an sql handler, in one statement of the caller: one round trip for a transaction.
 CREATE FUNCTION outbox.run_job(
     handler text, run_as text, payload jsonb, job bigint, attempt integer, headers jsonb, expires_us bigint, place tid, token integer,
-    processor integer, history boolean, time_limit text) RETURNS text
+    processor integer, history boolean, time_limit text, call integer) RETURNS text
   LANGUAGE plpgsql AS $$
 DECLARE
   error text;
@@ -297,13 +306,13 @@ BEGIN
   ELSIF time_limit <> current_setting('statement_timeout') THEN  -- an earlier handler's SET
     RETURN 'OB022';
   END IF;
-  error := outbox.guard(handler, run_as, payload, job, attempt, headers);
+  error := outbox.guard(handler, run_as, payload, job, attempt, headers, call);
   IF error IS NULL THEN
     PERFORM outbox.finish_job(place, job, token, processor, history, 'held');
   END IF;
   RETURN error;
 END $$;
-COMMENT ON FUNCTION outbox.run_job(text, text, jsonb, bigint, integer, jsonb, bigint, tid, integer, integer, boolean, text) IS
+COMMENT ON FUNCTION outbox.run_job(text, text, jsonb, bigint, integer, jsonb, bigint, tid, integer, integer, boolean, text, integer) IS
   'For the processor: runs a claimed job with an sql handler and finishes it. NULL: done; else as guard(), OB013: expired, OB022: another time limit is set.';
 
 -- The direct lane: claims a group, runs its handlers one by one behind guard(), and finishes, reschedules or buries all of it, in one
@@ -313,7 +322,7 @@ COMMENT ON FUNCTION outbox.run_job(text, text, jsonb, bigint, integer, jsonb, bi
 -- is checked nevertheless, because else a handler would run twice. The caller's session plans with fixed settings (no sequential scan and
 -- so on). Handlers get the server's own (setting_names, setting_values); what writes to jobs after them must not be planned with those.
 CREATE FUNCTION outbox.run_group(
-    queue text, processor integer, from_us bigint[], from_ids bigint[], kinds text[], handlers text[], roles text[], first_ms bigint[],
+    queue text, processor integer, from_us bigint[], from_ids bigint[], kinds text[], handlers text[], roles text[], calls integer[], first_ms bigint[],
     factors double precision[], cap_ms bigint[], jitters double precision[], most integer, history boolean, setting_names text[],
     setting_values text[])
   RETURNS TABLE (id bigint, k integer, outcome text, attempt integer, waited_us bigint, ran_us bigint, delay_ms bigint, reason text,
@@ -363,7 +372,7 @@ BEGIN
     IF c.expires_at <= started THEN
       error := 'OB013it expired before it could start';
     ELSE
-      error := outbox.guard(handlers[k], roles[k], c.payload, c.id, attempt, coalesce(c.headers, '{}'));
+      error := outbox.guard(handlers[k], roles[k], c.payload, c.id, attempt, coalesce(c.headers, '{}'), calls[k]);
     END IF;
     ended := clock_timestamp();
     waited_us := date_part('epoch', started - c.run_at) * 1000000;
@@ -372,10 +381,6 @@ BEGIN
     run_at_us := date_part('epoch', c.run_at) * 1000000;
     IF error IS NULL THEN
       outcome := 'done';
-      delay_ms := NULL;
-      reason := NULL;
-      state := NULL;
-      message := NULL;
       tids := tids || c.tid;
       starts := starts || started;
       ends := ends || ended;
@@ -385,7 +390,6 @@ BEGIN
     state := left(error, 5);
     message := substr(error, 6);
     reason := CASE state WHEN 'OB011' THEN 'discarded' WHEN 'OB013' THEN 'expired' ELSE 'attempts' END;
-    delay_ms := NULL;
     IF state IN ('OB011', 'OB013') THEN
       outcome := 'dead';
     ELSIF state IN ('OB010', '40001', '40P01') OR state LIKE '53%' THEN  -- conflicts and lacking resources cost no attempt
@@ -416,6 +420,10 @@ BEGIN
     bad_states := bad_states || state;
     bad_messages := bad_messages || message;
     RETURN NEXT;
+    delay_ms := NULL;
+    reason := NULL;
+    state := NULL;
+    message := NULL;
   END LOOP;
   IF taken = 0 THEN
     RETURN;
@@ -471,7 +479,7 @@ BEGIN
     PERFORM outbox.undo('a job of this group was changed by somebody else while its handler ran');
   END IF;
 END $$;
-COMMENT ON FUNCTION outbox.run_group(text, integer, bigint[], bigint[], text[], text[], text[], bigint[], double precision[], bigint[],
+COMMENT ON FUNCTION outbox.run_group(text, integer, bigint[], bigint[], text[], text[], text[], integer[], bigint[], double precision[], bigint[],
   double precision[], integer, boolean, text[], text[]) IS
   'For the processor: claims and runs one group of the direct lane; one row for each job that it handled.';
 

@@ -48,7 +48,7 @@ void claim_and_delete(store::Database& database, bool history) {
 void groups(store::Database& database) {
   store::DirectKind kind;
   kind.kind = kKind;
-  kind.statement = "SELECT outbox_bench.effect($1, $2, $3)";
+  kind.body = std::get<store::SqlBody>(effect_handler().run);
   const store::DirectKinds kinds{{kind}};
   store::Cursor cursor;
   for (auto from = store::From::start;; from = store::From::cursor) {
@@ -70,7 +70,7 @@ void drain(const Settings& settings, const Report& report) {
                    {.scenario = "drain", .parameters = {{"handler", "external"}}}));
   }
   for (const bool history : {false, true}) {
-    report(drained(settings, sql_handler("SELECT"), {.history = history}, jobs,
+    report(drained(settings, sql_handler({.statement = "SELECT"}), {.history = history}, jobs,
                    {.scenario = "drain", .parameters = {{"handler", "sql"}}}));
   }
 }

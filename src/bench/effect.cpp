@@ -1,5 +1,7 @@
 // effect: a handler that inserts one row in the job's transaction, in each lane, with and without
 // failures; afterwards every job must have had its effect exactly once.
+#include <algorithm>
+
 #include "bench/drained.hpp"
 #include "bench/scenarios.hpp"
 #include "core/error.hpp"
@@ -8,6 +10,9 @@
 namespace outbox::bench {
 
 namespace {
+
+/// Where a commit for each job is measured.
+constexpr int kConnections{8};
 
 engine::Handler cpp_handler() {
   engine::Handler handler = effect_handler();
@@ -42,23 +47,36 @@ void effect(const Settings& settings, const Report& report) {
     const char* name;
     engine::Handler handler;
     RunOptions run;
-    int share{1};  ///< One commit for each job takes long: a part of the jobs says as much.
+    bool one_by_one{};  ///< A commit for each job: fewer jobs say as much, and several connections
+                        ///< share the disk's flushes, as the peers' do.
   };
   const std::vector<Way> ways{
       {"direct", effect_handler(), {.lane = core::Lane::direct}},
-      {"direct, groups of 1", effect_handler(), {.group_most = 1, .lane = core::Lane::direct}, 10},
-      {"claimed", effect_handler(), {.lane = core::Lane::claimed}, 10},
-      {"C++", cpp_handler(), {}, 10},
+      {"direct, groups of 1",
+       effect_handler(),
+       {.group_most = 1, .lane = core::Lane::direct},
+       true},
+      {"claimed", effect_handler(), {.lane = core::Lane::claimed}, true},
+      {"C++", cpp_handler(), {}, true},
   };
   for (const auto& way : ways) {
+    Settings here = settings;
+    if (way.one_by_one) {
+      here.jobs /= 10;
+      here.concurrency = std::max(here.concurrency, kConnections);
+      here.direct_workers = std::max(here.direct_workers, kConnections);
+    }
     for (const int failing : {0, 1}) {
       if (settings.failing_percent >= 0 && settings.failing_percent != failing) continue;
-      const store::BenchJobs jobs{kKind, settings.jobs / way.share,
-                                  failing == 0 ? 0 : 100 / failing, 0};
-      report(drained(
-          settings, way.handler, way.run, jobs,
-          {.scenario = "effect",
-           .parameters = {{"lane", way.name}, {"failing", std::to_string(failing) + " %"}}}));
+      const store::BenchJobs jobs{kKind, here.jobs, failing == 0 ? 0 : 100 / failing, 0};
+      report(
+          drained(here, way.handler, way.run, jobs,
+                  {.scenario = "effect",
+                   .parameters = {{"lane", way.name},
+                                  {"failing", std::to_string(failing) + " %"},
+                                  {"connections", std::to_string(way.run.lane == core::Lane::direct
+                                                                     ? here.direct_workers
+                                                                     : here.concurrency)}}}));
       check_effects(settings, jobs.count);
     }
   }

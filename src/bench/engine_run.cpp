@@ -1,6 +1,7 @@
 // Starting and watching the engine under measurement.
 #include "bench/engine_run.hpp"
 
+#include <array>
 #include <thread>
 
 #include "core/error.hpp"
@@ -17,16 +18,19 @@ constexpr std::chrono::seconds kStuck{30};
 
 }  // namespace
 
-engine::Handler sql_handler(const std::string& statement) {
+engine::Handler sql_handler(store::SqlBody body) {
   engine::Handler handler;
-  handler.options.sql = core::SqlHandler{statement, {}, {}};
   handler.options.backoff = {std::chrono::milliseconds{10}, 1.0, std::chrono::milliseconds{10},
                              0.1};
-  handler.run = store::SqlBody{statement, {}};
+  store::number_calls(std::array{&body});
+  handler.run = std::move(body);
   return handler;
 }
 
-engine::Handler effect_handler() { return sql_handler("SELECT outbox_bench.effect($1, $2, $3)"); }
+engine::Handler effect_handler() {
+  return sql_handler(
+      {.statement = "SELECT outbox_bench.effect($1, $2, $3)", .form = store::SqlForm::scalar});
+}
 
 engine::Handler no_op_handler() {
   engine::Handler handler;

@@ -22,7 +22,7 @@ struct RunOptions {
   core::Lane lane{core::Lane::automatic};
 };
 
-[[nodiscard]] engine::Handler sql_handler(const std::string& statement);
+[[nodiscard]] engine::Handler sql_handler(store::SqlBody body);
 [[nodiscard]] engine::Handler effect_handler();
 [[nodiscard]] engine::Handler no_op_handler();  ///< External: no transaction, does nothing.
 

@@ -49,7 +49,7 @@ engine::HandlerTable make_handlers(const core::Options& options, const Registry&
     throw core::Error{core::ExitCode::configuration, all,
                       "deploy the function or mend the statement, then start again"};
   }
-  return handlers::make_table(options, checked.statements, registry);
+  return handlers::make_table(options, checked.bodies, registry);
 }
 
 /// The second signal ends the process at once: the server undoes what is open, other processors

@@ -28,8 +28,7 @@ void LanePlan::rebuild() {
     }
     const auto& handler = handlers_.at(name);
     const auto& body = std::get<store::SqlBody>(handler.run);
-    direct.push_back(
-        {name, body.statement, body.role, handler.options.backoff, handler.options.timeout});
+    direct.push_back({name, body, handler.options.backoff, handler.options.timeout});
   }
   direct_ =
       direct.empty() ? nullptr : std::make_shared<const store::DirectKinds>(std::move(direct));

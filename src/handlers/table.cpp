@@ -6,7 +6,7 @@
 namespace outbox::handlers {
 
 engine::HandlerTable make_table(const core::Options& options,
-                                const std::map<std::string, std::string>& statements,
+                                const std::map<std::string, store::SqlBody>& bodies,
                                 const Registry& registry) {
   engine::HandlerTable table;
   std::string problems;
@@ -30,11 +30,15 @@ engine::HandlerTable make_table(const core::Options& options,
       }
       continue;
     }
-    const auto statement = statements.find(kind);
-    if (statement == statements.end()) continue;  // check_handlers has said why
-    table.emplace(kind,
-                  engine::Handler{settings, store::SqlBody{statement->second, settings.sql->role}});
+    const auto body = bodies.find(kind);
+    if (body == bodies.end()) continue;  // check_handlers has said why
+    table.emplace(kind, engine::Handler{settings, body->second});
   }
+  std::vector<store::SqlBody*> sql;
+  for (auto& [kind, handler] : table) {
+    if (auto* body = std::get_if<store::SqlBody>(&handler.run)) sql.push_back(body);
+  }
+  store::number_calls(sql);
   if (!problems.empty())
     throw core::Error{core::ExitCode::configuration, "some kinds cannot be run:" + problems};
   if (table.empty()) {

@@ -12,11 +12,11 @@
 
 namespace outbox::handlers {
 
-/// `statements` are those of store::check_handlers. Throws core::Error (configuration), all
+/// `bodies` are those of store::check_handlers. Throws core::Error (configuration), all
 /// problems in one message: a kind that both sides define, a configured kind without a handler, no
 /// kind at all.
 [[nodiscard]] engine::HandlerTable make_table(const core::Options& options,
-                                              const std::map<std::string, std::string>& statements,
+                                              const std::map<std::string, store::SqlBody>& bodies,
                                               const Registry& registry);
 
 }  // namespace outbox::handlers

@@ -14,6 +14,8 @@ class Session;
 
 namespace outbox::store {
 
+class HandlerCalls;
+
 /// What a connection is for: decides its planner settings and its time limit.
 enum class Use {
   claims,    ///< Claims, groups and finishes: fixed plans, the statement timeout of the options.
@@ -44,7 +46,10 @@ class Database {
   [[nodiscard]] bool pooled() const;
 
  private:
+  friend class HandlerCalls;
   std::unique_ptr<pg::Session> session_;
+  const HandlerCalls* calls_{};  // those that calls_ready_ speaks of
+  bool calls_ready_{false};
 };
 
 }  // namespace outbox::store

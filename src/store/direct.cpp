@@ -16,8 +16,8 @@ namespace {
 // function scan: nothing to flip.
 constexpr pg::Statement kDirect{"direct", R"(/* outbox:direct */
 SELECT g.id, g.k, g.outcome, g.attempt, g.waited_us, g.ran_us, g.delay_ms, g.reason, g.state, g.message, g.priority, g.run_at_us
-  FROM outbox.run_group($1::text, $2::int, $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::float8[],
-                        $10::bigint[], $11::float8[], $12::int, $13::boolean, $14::text[], $15::text[]) AS g)"};
+  FROM outbox.run_group($1::text, $2::int, $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::int[], $9::bigint[],
+                        $10::float8[], $11::bigint[], $12::float8[], $13::int, $14::boolean, $15::text[], $16::text[]) AS g)"};
 
 DirectOutcome outcome_from(const char* text) {
   switch (text[0]) {
@@ -53,14 +53,17 @@ DirectKinds::DirectKinds(std::vector<DirectKind> kinds) : kinds_{std::move(kinds
   std::vector<std::string> names;
   std::vector<std::string> statements;
   std::vector<std::string> roles;
+  std::vector<std::int64_t> numbers;
   std::vector<std::int64_t> first;
   std::vector<std::int64_t> cap;
   std::vector<double> factor;
   std::vector<double> jitter;
   for (const auto& kind : kinds_) {
     names.push_back(kind.kind);
-    statements.push_back(kind.statement);
-    roles.push_back(kind.role);
+    statements.push_back(kind.body.statement);
+    roles.push_back(kind.body.role);
+    numbers.push_back(kind.body.number);
+    if (kind.body.calls) calls_ = kind.body.calls;
     first.push_back(kind.backoff.first.count());
     cap.push_back(kind.backoff.cap.count());
     factor.push_back(kind.backoff.factor);
@@ -69,10 +72,16 @@ DirectKinds::DirectKinds(std::vector<DirectKind> kinds) : kinds_{std::move(kinds
   names_ = pg::text_array(names);
   statements_ = pg::text_array(statements);
   roles_ = pg::text_array(roles, pg::Empty::is_null);
+  numbers_ = pg::int_array(numbers);
+  no_numbers_ = pg::int_array(std::vector<std::int64_t>(numbers.size(), 0));
   first_ms_ = pg::int_array(first);
   factors_ = pg::double_array(factor);
   cap_ms_ = pg::int_array(cap);
   jitters_ = pg::double_array(jitter);
+}
+
+const std::string& DirectKinds::numbers(Database& database) const {
+  return calls_ && calls_->ready(database) ? numbers_ : no_numbers_;
 }
 
 core::milliseconds DirectKinds::shortest_timeout() const {
@@ -92,8 +101,9 @@ std::vector<DirectJob> run_group(Database& database, const DirectRequest& reques
   const auto& own = database.session().own_settings();
   const auto result = database.session().run(
       kDirect, request.queue, request.processor, cursor.run_at_array(from), cursor.id_array(from),
-      kinds.names_, kinds.statements_, kinds.roles_, kinds.first_ms_, kinds.factors_, kinds.cap_ms_,
-      kinds.jitters_, request.most, request.history, own.names, own.values);
+      kinds.names_, kinds.statements_, kinds.roles_, kinds.numbers(database), kinds.first_ms_,
+      kinds.factors_, kinds.cap_ms_, kinds.jitters_, request.most, request.history, own.names,
+      own.values);
   std::vector<DirectJob> out;
   out.reserve(pg::count(result));
   for (const auto& row : result) {

@@ -8,14 +8,14 @@
 #include "core/options.hpp"
 #include "store/claimed.hpp"
 #include "store/database.hpp"
+#include "store/sql_body.hpp"
 
 namespace outbox::store {
 
 /// An sql kind as the statement needs it.
 struct DirectKind {
   std::string kind;
-  std::string statement;
-  std::string role;  ///< Empty: the session's own.
+  SqlBody body;
   core::Backoff backoff;
   core::milliseconds timeout{};
 };
@@ -50,10 +50,13 @@ class DirectKinds {
   [[nodiscard]] core::milliseconds shortest_timeout() const;
 
  private:
+  [[nodiscard]] const std::string& numbers(Database& database) const;
   friend std::vector<DirectJob> run_group(Database&, const DirectRequest&, const DirectKinds&, From,
                                           Cursor&);
   std::vector<DirectKind> kinds_;
-  std::string names_, statements_, roles_, first_ms_, factors_, cap_ms_, jitters_;
+  std::string names_, statements_, roles_, numbers_, first_ms_, factors_, cap_ms_, jitters_;
+  std::string no_numbers_;                     // zeros
+  std::shared_ptr<const HandlerCalls> calls_;  // of those that have a number
 };
 
 /// Limits every further statement of this connection: a group must not outlast the timeout of any

@@ -13,11 +13,13 @@ namespace {
 // The longest signature that exists wins; the name is parsed by the server. The answer is
 // qualified, so that a search_path that some handler changed does not decide what runs.
 constexpr pg::Statement kResolve{"resolve_function", R"(/* outbox:resolve_function */
-SELECT format('SELECT %I.%I(%s)', n.nspname, p.proname, s.arguments)
+SELECT format('SELECT %I.%I(%s)', n.nspname, p.proname, s.arguments),
+       NOT p.proretset AND p.prokind = 'f' AND (t.typtype IN ('b', 'd', 'e') OR p.prorettype = 'void'::regtype)
   FROM (VALUES (4, '(jsonb,bigint,integer,jsonb)', '$1, $2, $3, $4'), (3, '(jsonb,bigint,integer)', '$1, $2, $3'),
                (2, '(jsonb,bigint)', '$1, $2'), (1, '(jsonb)', '$1')) AS s (n, signature, arguments)
   JOIN pg_proc p ON p.oid = to_regprocedure($1 || s.signature)
   JOIN pg_namespace n ON n.oid = p.pronamespace
+  JOIN pg_type t ON t.oid = p.prorettype
  ORDER BY s.n DESC LIMIT 1)"};
 
 constexpr pg::Statement kRole{"may_use_role", R"(/* outbox:may_use_role */
@@ -25,11 +27,12 @@ SELECT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = $1 AND pg_has_role(curre
 
 /// A name that is no name ("a b", "a.b.c.d") makes the server raise; to the caller it does not
 /// exist.
-std::optional<std::string> resolve(pg::Session& session, const std::string& function) {
+std::optional<SqlBody> resolve(pg::Session& session, const std::string& function) {
   try {
     const auto result = session.run(kResolve, function);
     if (pg::count(result) == 0) return std::nullopt;
-    return pg::text(result[0][0]);
+    return SqlBody{.statement = pg::text(result[0][0]),
+                   .form = result[0][1].as<bool>() ? SqlForm::scalar : SqlForm::function};
   } catch (const core::DbError& e) {
     if (e.fault() != core::Fault::rejected) throw;
     return std::nullopt;
@@ -71,7 +74,7 @@ CheckedHandlers check_handlers(Database& database,
   CheckedHandlers out;
   for (const auto& [kind, options] : kinds) {
     if (!options.sql) continue;
-    std::string statement = options.sql->statement;
+    SqlBody body{.statement = options.sql->statement};
     if (!options.sql->function.empty()) {
       const auto resolved = resolve(session, options.sql->function);
       if (!resolved) {
@@ -79,9 +82,9 @@ CheckedHandlers check_handlers(Database& database,
                              "(jsonb[, bigint[, integer[, jsonb]]]) in this database");
         continue;
       }
-      statement = *resolved;
+      body = *resolved;
     }
-    if (const auto error = prepare_error(session, statement); !error.empty()) {
+    if (const auto error = prepare_error(session, body.statement); !error.empty()) {
       out.errors.push_back("kind " + kind +
                            ": its sql is not valid in this database: " + first_line(error));
       continue;
@@ -91,7 +94,8 @@ CheckedHandlers check_handlers(Database& database,
                            options.sql->role + ", or there is none");
       continue;
     }
-    out.statements[kind] = statement;
+    body.role = options.sql->role;
+    out.bodies[kind] = body;
   }
   return out;
 }

@@ -7,12 +7,12 @@
 #include <vector>
 
 #include "core/options.hpp"
-#include "store/database.hpp"
+#include "store/sql_body.hpp"
 
 namespace outbox::store {
 
 struct CheckedHandlers {
-  std::map<std::string, std::string> statements;  ///< By kind: what outbox.guard executes.
+  std::map<std::string, SqlBody> bodies;  ///< By kind: what outbox.guard executes.
   std::vector<std::string> errors;  ///< One line for each kind that cannot run here, all at once.
 };
 

@@ -22,7 +22,7 @@ constexpr pg::Statement kExpired{"expired", R"(/* outbox:expired */
 SELECT $1::bigint <= date_part('epoch', clock_timestamp()) * 1000000)"};
 
 constexpr pg::Statement kGuard{"guard", R"(/* outbox:guard */
-SELECT outbox.guard($1, nullif($2, ''), $3::jsonb, $4::bigint, $5::int, $6::jsonb))"};
+SELECT outbox.guard($1, nullif($2, ''), $3::jsonb, $4::bigint, $5::int, $6::jsonb, 0))"};
 
 // Index, locks and reasons: in the functions (migration 0003). Raises when it hits no row, so that
 // the COMMIT that travels with it cannot happen; with 25P02 after an error that the handler
@@ -32,7 +32,7 @@ SELECT outbox.finish_job($1::tid, $2::bigint, $3::int, $4::int, $5::boolean, cur
 
 // Expiry, guard() and finish_job() in one round trip and one transaction.
 constexpr pg::Statement kRunJob{"run_job", R"(/* outbox:run_job */
-SELECT outbox.run_job($1, nullif($2, ''), $3::jsonb, $4::bigint, $5::int, $6::jsonb, $7::bigint, $8::tid, $9::int, $10::int, $11::boolean, $12))"};
+SELECT outbox.run_job($1, nullif($2, ''), $3::jsonb, $4::bigint, $5::int, $6::jsonb, $7::bigint, $8::tid, $9::int, $10::int, $11::boolean, $12, $13::int))"};
 
 constexpr std::string_view kExpiredState{"OB013"};
 constexpr std::string_view kStaleState{"OB020"};
@@ -157,14 +157,16 @@ Ran run_pooled(Database& database, const RunRequest& request, const Claimed& cla
 
 /// One round trip. A handler of this session may have set the time limit itself: then the function
 /// does nothing but say so.
-pqxx::result run_job(pg::Session& session, const RunRequest& request, const Claimed& claimed,
+pqxx::result run_job(Database& database, const RunRequest& request, const Claimed& claimed,
                      const SqlBody& body) {
+  auto& session = database.session();
+  const int number = number_for(database, body);
   const Job& job = claimed.job;
   for (bool again = false;; again = true) {
     const auto& limit = session.limit_statements(request.timeout);
     auto result = session.run(kRunJob, body.statement, body.role, job.payload, job.id, job.attempt,
                               job.headers, claimed.expires_at_us, claimed.ctid, claimed.claim_token,
-                              request.processor, request.history, limit);
+                              request.processor, request.history, limit, number);
     if (result[0][0].is_null() || result[0][0].c_str() != kLimitState || again) return result;
     session.forget_limit();
   }
@@ -218,7 +220,7 @@ Ran run(Database& database, const RunRequest& request, const Claimed& claimed,
         const SqlBody& body) {
   if (database.pooled()) return run_pooled(database, request, claimed, body);
   try {
-    return read_guard(run_job(database.session(), request, claimed, body));
+    return read_guard(run_job(database, request, claimed, body));
   } catch (...) {
     return explain(Stage::finish);
   }

@@ -11,6 +11,7 @@
 
 #include "store/claimed.hpp"
 #include "store/database.hpp"
+#include "store/sql_body.hpp"
 
 namespace pqxx {
 class dbtransaction;
@@ -20,12 +21,6 @@ namespace outbox::store {
 
 /// A C++ handler: gets the open transaction; may throw anything.
 using Body = std::function<Outcome(pqxx::dbtransaction&)>;
-
-/// An SQL handler of the claimed lane: the statement and role that outbox.guard gets.
-struct SqlBody {
-  std::string statement;
-  std::string role;  ///< Empty: the session's own.
-};
 
 struct RunRequest {
   int processor{};

@@ -14,6 +14,8 @@ namespace outbox::store {
 [[nodiscard]] std::vector<pg::Statement> claim_statements();
 [[nodiscard]] std::vector<pg::Statement> direct_statements();
 [[nodiscard]] std::vector<pg::Statement> run_statements();
+[[nodiscard]] std::vector<pg::Statement> sql_body_statements();
+[[nodiscard]] std::vector<pg::Statement> sql_body_statements();
 [[nodiscard]] std::vector<pg::Statement> finish_statements();
 [[nodiscard]] std::vector<pg::Statement> finish_batch_statements();
 [[nodiscard]] std::vector<pg::Statement> strays_statements();

@@ -57,8 +57,8 @@ BOOST_AUTO_TEST_CASE(the_direct_lane_gets_statement_role_and_backoff) {
   const LanePlan other{"default", handlers, events};
   const auto direct = other.direct();
   const auto& kind = direct->all().at(1);
-  BOOST_TEST(kind.statement == "SELECT 1");
-  BOOST_TEST(kind.role == "worker");
+  BOOST_TEST(kind.body.statement == "SELECT 1");
+  BOOST_TEST(kind.body.role == "worker");
   BOOST_TEST((kind.backoff.first == 77ms));
 }
 

@@ -18,10 +18,9 @@ core::KindOptions configured_sql(const std::string& role = {}) {
 }
 
 core::Error problem(const core::Options& options,
-                    const std::map<std::string, std::string>& statements,
-                    const Registry& registry) {
+                    const std::map<std::string, store::SqlBody>& bodies, const Registry& registry) {
   try {
-    (void)handlers::make_table(options, statements, registry);
+    (void)handlers::make_table(options, bodies, registry);
   } catch (const core::Error& e) {
     return e;
   }
@@ -42,7 +41,8 @@ BOOST_AUTO_TEST_CASE(both_sides_meet_in_one_table) {
   options.kinds["bill"].timeout = 9s;  // settings of a C++ kind
   Registry registry;
   registry.add("bill", [](Context&) {}).add("ping", [](Context&) {});
-  const auto table = handlers::make_table(options, {{"mail", "SELECT app.f($1)"}}, registry);
+  const auto table =
+      handlers::make_table(options, {{"mail", {"SELECT app.f($1)", "mailer"}}}, registry);
   BOOST_REQUIRE_EQUAL(table.size(), 3U);
   const auto& mail = table.at("mail");
   BOOST_TEST(mail.is_sql());
@@ -57,7 +57,7 @@ BOOST_AUTO_TEST_CASE(both_sides_meet_in_one_table) {
 BOOST_AUTO_TEST_CASE(what_is_executed_is_the_checked_statement_not_the_configured_text) {
   core::Options options;
   options.kinds["mail"].sql = core::SqlHandler{"", "app.send", ""};
-  const auto table = handlers::make_table(options, {{"mail", "SELECT app.send($1, $2)"}}, {});
+  const auto table = handlers::make_table(options, {{"mail", {"SELECT app.send($1, $2)"}}}, {});
   BOOST_TEST(std::get<store::SqlBody>(table.at("mail").run).statement == "SELECT app.send($1, $2)");
 }
 
@@ -69,7 +69,7 @@ BOOST_AUTO_TEST_CASE(every_problem_stands_in_one_message) {
   options.kinds["fine"] = configured_sql();
   Registry registry;
   registry.add("twice", [](Context&) {});
-  const auto error = problem(options, {{"twice", "SELECT 1"}, {"fine", "SELECT 1"}}, registry);
+  const auto error = problem(options, {{"twice", {"SELECT 1"}}, {"fine", {"SELECT 1"}}}, registry);
   BOOST_TEST((error.code() == core::ExitCode::configuration));
   const std::string text = error.what();
   BOOST_TEST(has(text, "kind twice: it has an sql handler in the configuration and a C++ handler"));

@@ -29,7 +29,7 @@ struct Fixture {
   std::string error() {
     const auto checked = check();
     BOOST_REQUIRE(checked.errors.size() == 1U);
-    BOOST_TEST(checked.statements.empty());
+    BOOST_TEST(checked.bodies.empty());
     return checked.errors[0];
   }
   bool has(const std::string& text, const std::string& part) {
@@ -47,8 +47,8 @@ BOOST_AUTO_TEST_CASE(a_statement_stays_as_it_is_and_kinds_without_sql_are_not_lo
   kinds["cpp"] = {};
   const auto checked = check();
   BOOST_TEST(checked.errors.empty());
-  BOOST_TEST(checked.statements.size() == 2U);
-  BOOST_TEST(checked.statements.at("a") == "SELECT $1, $2, $3, $4;");
+  BOOST_TEST(checked.bodies.size() == 2U);
+  BOOST_TEST(checked.bodies.at("a").statement == "SELECT $1, $2, $3, $4;");
 }
 
 BOOST_AUTO_TEST_CASE(the_longest_signature_of_a_function_is_taken) {
@@ -66,16 +66,16 @@ BOOST_AUTO_TEST_CASE(the_longest_signature_of_a_function_is_taken) {
   const auto checked = check();
   db.exec(R"(DROP SCHEMA app CASCADE; DROP SCHEMA "My App" CASCADE)");
   BOOST_TEST(checked.errors.empty());
-  BOOST_TEST(checked.statements.at("one") == "SELECT app.one($1)");
-  BOOST_TEST(checked.statements.at("two") == "SELECT app.two($1, $2)");
-  BOOST_TEST(checked.statements.at("three") == "SELECT app.three($1, $2, $3)");
-  BOOST_TEST(checked.statements.at("four") == R"(SELECT "My App"."Four"($1, $2, $3, $4))");
+  BOOST_TEST(checked.bodies.at("one").statement == "SELECT app.one($1)");
+  BOOST_TEST(checked.bodies.at("two").statement == "SELECT app.two($1, $2)");
+  BOOST_TEST(checked.bodies.at("three").statement == "SELECT app.three($1, $2, $3)");
+  BOOST_TEST(checked.bodies.at("four").statement == R"(SELECT "My App"."Four"($1, $2, $3, $4))");
 }
 
 BOOST_AUTO_TEST_CASE(a_function_found_through_the_search_path_is_pinned_to_its_schema) {
   db.exec("CREATE FUNCTION act(jsonb) RETURNS void LANGUAGE sql AS ''");
   function("a", "act");
-  BOOST_TEST(check().statements.at("a") == "SELECT public.act($1)");
+  BOOST_TEST(check().bodies.at("a").statement == "SELECT public.act($1)");
 }
 
 BOOST_AUTO_TEST_CASE(a_function_that_is_not_there_or_has_no_usable_name_is_told) {
@@ -113,6 +113,24 @@ BOOST_AUTO_TEST_CASE(a_statement_that_is_wrong_is_told_with_the_servers_words) {
       BOOST_TEST(!has(text, "\n"));
     }
   }
+}
+
+BOOST_AUTO_TEST_CASE(what_a_function_returns_decides_how_it_can_be_called) {
+  db.exec(R"(CREATE TYPE pair AS (a int, b int);
+             CREATE FUNCTION nothing(jsonb) RETURNS void LANGUAGE sql AS '';
+             CREATE FUNCTION number(jsonb) RETURNS int LANGUAGE sql AS 'SELECT 1';
+             CREATE FUNCTION numbers(jsonb) RETURNS SETOF int LANGUAGE sql AS 'SELECT 1';
+             CREATE FUNCTION pairs(jsonb) RETURNS pair LANGUAGE sql AS 'SELECT 1, 2')");
+  for (const auto* name : {"nothing", "number", "numbers", "pairs"}) function(name, name);
+  statement("text", "SELECT 1");
+  const auto checked = check();
+  BOOST_TEST(checked.errors.empty());
+  const auto form = [&](const char* kind) { return checked.bodies.at(kind).form; };
+  BOOST_TEST((form("nothing") == store::SqlForm::scalar));
+  BOOST_TEST((form("number") == store::SqlForm::scalar));
+  BOOST_TEST((form("numbers") == store::SqlForm::function));
+  BOOST_TEST((form("pairs") == store::SqlForm::function));
+  BOOST_TEST((form("text") == store::SqlForm::statement));
 }
 
 BOOST_AUTO_TEST_CASE(two_statements_are_refused_and_the_second_is_not_executed) {
@@ -158,8 +176,8 @@ BOOST_AUTO_TEST_CASE(all_errors_are_told_at_once_and_the_good_ones_are_kept) {
   statement("two", "SELECT 1; SELECT 2");
   const auto checked = check();
   BOOST_TEST(checked.errors.size() == 5U);
-  BOOST_TEST(checked.statements.size() == 1U);
-  BOOST_TEST(checked.statements.count("good") == 1U);
+  BOOST_TEST(checked.bodies.size() == 1U);
+  BOOST_TEST(checked.bodies.count("good") == 1U);
   // And the session is as it was: the check can be run again.
   BOOST_TEST(check().errors.size() == 5U);
 }
@@ -172,7 +190,7 @@ BOOST_AUTO_TEST_CASE(what_it_resolves_runs) {
   db.exec("INSERT INTO outbox.jobs (kind) VALUES ('act')");
   store::DirectKind kind;
   kind.kind = "act";
-  kind.statement = check().statements.at("act");
+  kind.body = check().bodies.at("act");
   store::Database claims{db.options(), "test", store::Use::claims};
   store::Cursor cursor;
   const auto ran =

@@ -104,15 +104,16 @@ struct Fixture {
     std::int64_t pages;
   };
   static std::vector<Call> claims() {
-    return {{"claim", "'default', 7, " + kStart + ", '{act}', 10", 20 + 4 * 10},
-            {"claim_suspect", "'default', 7, '{act}'", 15},
-            {"suspect_waiting", "'default', '{act}'", 10},
-            {"direct",
-             "'default', 7, " + kStart +
-                 ", '{act}', '{SELECT 1}', '{NULL}', '{1000}', '{2}', '{3600000}', '{0.1}', 10, "
-                 "true, '{}', '{}'",
-             20 + 12 * 10},  // also seven a row for the history and its indexes
-            {"next_due", "'default'", 20}};
+    return {
+        {"claim", "'default', 7, " + kStart + ", '{act}', 10", 20 + 4 * 10},
+        {"claim_suspect", "'default', 7, '{act}'", 15},
+        {"suspect_waiting", "'default', '{act}'", 10},
+        {"direct",
+         "'default', 7, " + kStart +
+             ", '{act}', '{SELECT 1}', '{NULL}', '{0}', '{1000}', '{2}', '{3600000}', '{0.1}', 10, "
+             "true, '{}', '{}'",
+         20 + 12 * 10},  // also seven a row for the history and its indexes
+        {"next_due", "'default'", 20}};
   }
   static std::vector<Call> finishes(const Held& held) {
     const std::string fence = held.id + ", " + held.token + ", 7";

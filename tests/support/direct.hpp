@@ -33,8 +33,7 @@ inline constexpr const char* kActAtGate =
 inline store::DirectKind kind(std::string name, std::string statement, std::string role = {}) {
   store::DirectKind out;
   out.kind = std::move(name);
-  out.statement = std::move(statement);
-  out.role = std::move(role);
+  out.body = {std::move(statement), std::move(role)};
   return out;
 }
 
