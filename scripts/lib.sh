@@ -28,6 +28,14 @@ quietly() {
   return "$status"
 }
 
+# npm_install DIR [PACKAGE]…: from the npm registry; without packages, those of DIR/package.json.
+npm_install() {
+  command -v npm >/dev/null || die "npm not found. hint: scripts/setup --dev"
+  mkdir -p "$1"
+  quietly "$1/npm.log" npm --prefix "$1" install --no-audit --no-fund --ignore-scripts "${@:2}" ||
+    die "npm install ${*:2} failed, see above"
+}
+
 seconds_since() { # seconds_since START, where START was $EPOCHREALTIME
   awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f s", b - a }'
 }

@@ -62,7 +62,7 @@ void effect(const Settings& settings, const Report& report) {
   for (const auto& way : ways) {
     Settings here = settings;
     if (way.one_by_one) {
-      here.jobs /= 10;
+      here.jobs /= 4;
       here.concurrency = std::max(here.concurrency, kConnections);
       here.direct_workers = std::max(here.direct_workers, kConnections);
     }
