@@ -11,7 +11,6 @@ namespace outbox::bench {
 
 namespace {
 
-constexpr int kNobody = 2'147'483'647;
 constexpr int kClaims = 300;
 constexpr int kTaken = 10;
 
@@ -22,12 +21,14 @@ std::vector<double> claim_times(const Settings& settings) {
   for (int i = 0; i < kClaims; ++i) {
     store::Cursor cursor;
     const auto start = core::Clock::now();
-    const auto jobs = store::claim(
-        database,
-        {.processor = kNobody, .queue = store::kBenchQueue, .kinds = {kKind}, .most = kTaken},
-        store::From::start, cursor);
+    const auto jobs = store::claim(database,
+                                   {.processor = store::kBenchNobody,
+                                    .queue = store::kBenchQueue,
+                                    .kinds = {kKind},
+                                    .most = kTaken},
+                                   store::From::start, cursor);
     times.push_back(seconds_since(start) * 1e3);
-    (void)store::release(database, kNobody, jobs);
+    (void)store::release(database, store::kBenchNobody, jobs);
   }
   return times;
 }
@@ -35,7 +36,7 @@ std::vector<double> claim_times(const Settings& settings) {
 void measure_claims(const Settings& settings, std::int64_t waiting, std::int64_t scheduled,
                     const Report& report) {
   store::Database database{settings.database, "bench", store::Use::people};
-  store::bench_clean(database);
+  store::bench_prepare(database);
   if (scheduled > 0) store::bench_fill(database, {kKind, scheduled, 0, 86'400});
   store::bench_fill(database, {kKind, waiting, 0, 0});
   store::bench_settle(database);

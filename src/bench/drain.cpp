@@ -29,11 +29,10 @@ double on_connections(const Settings& settings, const std::function<void(store::
 }
 
 void claim_and_delete(store::Database& database, bool history) {
-  constexpr int kNobody = 2'147'483'647;  // no processor has it, so nothing is rescued from it
   store::Cursor cursor;
   for (auto from = store::From::start;; from = store::From::cursor) {
     const auto claimed = store::claim(database,
-                                      {.processor = kNobody,
+                                      {.processor = store::kBenchNobody,
                                        .queue = store::kBenchQueue,
                                        .kinds = {kKind},
                                        .most = core::kClaimMost},
@@ -41,7 +40,7 @@ void claim_and_delete(store::Database& database, bool history) {
     if (claimed.empty()) return;
     std::vector<const store::Claimed*> all;
     for (const auto& job : claimed) all.push_back(&job);
-    (void)store::finish_batch(database, kNobody, all, history);
+    (void)store::finish_batch(database, store::kBenchNobody, all, history);
   }
 }
 

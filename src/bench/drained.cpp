@@ -24,7 +24,6 @@ Line measure(const Settings& settings, const store::BenchJobs& jobs, Line line,
              const std::function<double()>& work) {
   {
     store::Database database{settings.database, "bench", store::Use::people};
-    store::bench_clean(database);
     store::bench_prepare(database);
     store::bench_fill(database, jobs);
     store::bench_settle(database);
@@ -54,7 +53,7 @@ Line measure(const Settings& settings, const store::BenchJobs& jobs, Line line,
 
 Line drained(const Settings& settings, const engine::Handler& handler, const RunOptions& run,
              const store::BenchJobs& jobs, Line line) {
-  std::vector<double> claims;  // one lane's thread writes it at a time; read after the stop
+  std::vector<double> claims;  // by the lanes' threads; read after the stop
   std::mutex mutex;
   line.parameters.emplace_back("jobs", std::to_string(jobs.count));
   line.parameters.emplace_back("history", run.history ? "on" : "off");

@@ -47,7 +47,6 @@ std::int64_t produce(const Settings& settings, int producers, int commit_delay_u
 
 double once(const Settings& settings, int producers, int commit_delay_us, bool trigger) {
   store::Database database{settings.database, "bench", store::Use::people};
-  store::bench_clean(database);
   store::bench_prepare(database);
   store::bench_trigger(database, trigger);
   EngineRun engine{settings, no_op_handler(), {.history = false}};

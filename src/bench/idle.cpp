@@ -25,7 +25,6 @@ double cpu_seconds() {
 
 void idle(const Settings& settings, const Report& report) {
   store::Database database{settings.database, "bench", store::Use::people};
-  store::bench_clean(database);
   store::bench_prepare(database);
   EngineRun engine{settings, effect_handler(), {}};
   auto start = Clock::now();

@@ -22,7 +22,6 @@ void gap() {
 
 void prepare(const Settings& settings) {
   store::Database database{settings.database, "bench", store::Use::people};
-  store::bench_clean(database);
   store::bench_prepare(database);
 }
 

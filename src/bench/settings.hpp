@@ -19,7 +19,7 @@ struct Settings {
   int direct_workers{2};
   int failing_percent{-1};  ///< effect: -1 measures 0 and 1.
   bool pin{};               ///< steady: hold a snapshot open.
-  bool sql{};               ///< steady, latency: an sql handler in the direct lane.
+  bool sql{};               ///< steady: an sql handler in the direct lane.
 };
 
 /// Called with each line as soon as it is known.

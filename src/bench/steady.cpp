@@ -59,7 +59,6 @@ void offer(const Settings& settings, std::atomic<std::int64_t>& offered,
 
 void steady(const Settings& settings, const Report& report) {
   store::Database database{settings.database, "bench", store::Use::people};
-  store::bench_clean(database);
   store::bench_prepare(database);
   store::bench_settle(database);
   std::optional<store::PinnedSnapshot> pinned;

@@ -12,6 +12,8 @@ namespace outbox::store {
 
 /// The only queue whose jobs the benchmark inserts, runs and removes.
 inline constexpr const char* kBenchQueue = "outbox_bench";
+/// Claims what no engine does: no processor has this id, so nothing is rescued from it.
+inline constexpr int kBenchNobody = 2'147'483'647;
 
 /// Whether there are jobs of other queues, a processor that is alive, another benchmark.
 struct Bystanders {
@@ -22,7 +24,8 @@ struct Bystanders {
 /// Also keeps other benchmarks away as long as `database` lives.
 [[nodiscard]] Bystanders bench_bystanders(Database& database);
 
-/// Makes schema outbox_bench with the table that handlers write to and the function that does.
+/// Cleans, and makes schema outbox_bench with the table that handlers write to and the function
+/// that does.
 void bench_prepare(Database& database);
 
 /// Removes the schema and every trace of the queue. Truncates `jobs` instead of deleting from it
