@@ -73,10 +73,8 @@ milliseconds DirectWorker::handle_group(int processor, const store::DirectKinds&
     limit_ = limit;
   }
   const auto start = Clock::now();
-  const auto from = sweep_.due(start, services_.waker.dozing() ? core::SweepPace::When::soon
-                                                               : core::SweepPace::When::usual)
-                        ? store::From::start
-                        : store::From::cursor;
+  const auto from =
+      sweep_.due(start, services_.waker.sweeps()) ? store::From::start : store::From::cursor;
   const int most = std::min(size_.value(), options_.group_most);
   lane_.looking();
   const auto jobs = store::run_group(

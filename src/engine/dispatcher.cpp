@@ -111,10 +111,8 @@ milliseconds Dispatcher::work(int processor) {
 
 milliseconds Dispatcher::claim_some(int processor, const LanePlan::ClaimedShare& share, int most) {
   const auto start = Clock::now();
-  const auto from = sweep_.due(start, services_.waker.dozing() ? core::SweepPace::When::soon
-                                                               : core::SweepPace::When::usual)
-                        ? store::From::start
-                        : store::From::cursor;
+  const auto from =
+      sweep_.due(start, services_.waker.sweeps()) ? store::From::start : store::From::cursor;
   lane_.looking();
   auto jobs = store::claim(connection_.get(), request(processor, share.kinds, most), from, cursor_);
   const auto took = since(start);

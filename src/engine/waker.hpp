@@ -61,7 +61,10 @@ class Waker {
   /// Whether lanes may rest until they are woken, instead of polling every few ms. Any thread.
   [[nodiscard]] bool asleep() const { return state_ == State::asleep; }
   /// Whether the process waits for every lane's look from the start, to fall asleep. Any thread.
-  [[nodiscard]] bool dozing() const { return state_ == State::dozing; }
+  /// When lanes are to sweep: soon while it dozes, because it then waits for all of them.
+  [[nodiscard]] core::SweepPace::When sweeps() const {
+    return state_ == State::dozing ? core::SweepPace::When::soon : core::SweepPace::When::usual;
+  }
   /// How long an idle lane of an awake process waits at most; longer without LISTEN. Any thread.
   [[nodiscard]] bool blind() const { return blind_; }
   /// Rings every lane. Any thread.

@@ -58,19 +58,18 @@ void collect(const pqxx::result& result, std::unordered_set<std::int64_t>& ids) 
 std::unordered_set<std::int64_t> finish_batch(Database& database, int processor,
                                               const std::vector<const Claimed*>& claims,
                                               bool history) {
-  std::string tids{"{"};
+  std::vector<std::string> places;
   std::vector<std::int64_t> ids;
   std::vector<std::int64_t> tokens;
   for (const auto* claimed : claims) {
-    tids.append(tids.size() > 1 ? ",\"" : "\"").append(claimed->ctid).append("\"");
+    places.push_back(claimed->ctid);
     ids.push_back(claimed->job.id);
     tokens.push_back(claimed->claim_token);
   }
-  tids += '}';
   auto& session = database.session();
   std::unordered_set<std::int64_t> done;
-  collect(session.run(history ? kFinishBatchHistory : kFinishBatch, tids, pg::int_array(ids),
-                      pg::int_array(tokens), processor),
+  collect(session.run(history ? kFinishBatchHistory : kFinishBatch, pg::text_array(places),
+                      pg::int_array(ids), pg::int_array(tokens), processor),
           done);
   if (done.size() == claims.size()) return done;
   ids.clear();
