@@ -110,24 +110,23 @@ BEGIN
   IF jsonb_array_length(jobs) > 10000 THEN
     PERFORM outbox.refuse(format('enqueue_many was given %s jobs; at most 10000 are allowed', jsonb_array_length(jobs)), 'Call it more than once.');
   END IF;
-  SELECT format('job %s: %s', a.n, CASE WHEN jsonb_typeof(a.job) <> 'object' THEN 'is not an object'
-           WHEN a.job ->> 'kind' IS NULL THEN 'has no kind'
-           WHEN a.job ? 'run_at' AND a.job ? 'delay' THEN 'has both run_at and delay'
-           WHEN a.job ? 'expires_at' AND a.job ? 'expires_after' THEN 'has both expires_at and expires_after'
-           WHEN jsonb_typeof(a.job -> 'priority') = 'number' AND (a.job -> 'priority')::numeric NOT BETWEEN 0 AND 3
-             THEN format('priority is %s; 0 (first) to 3 (last) are allowed', a.job -> 'priority')
-           WHEN jsonb_typeof(a.job -> 'max_attempts') = 'number' AND (a.job -> 'max_attempts')::numeric NOT BETWEEN 1 AND 1000
-             THEN format('max_attempts is %s; 1 to 1000 are allowed', a.job -> 'max_attempts')
-           ELSE format('has the unknown key %L', k.key) END) INTO unknown
-    FROM jsonb_array_elements(jobs) WITH ORDINALITY a(job, n)
-    LEFT JOIN LATERAL (SELECT key FROM jsonb_object_keys(CASE jsonb_typeof(a.job) WHEN 'object' THEN a.job ELSE '{}' END) key
-      WHERE key NOT IN ('kind', 'payload', 'queue', 'priority', 'run_at', 'delay', 'max_attempts', 'unique_key', 'expires_at', 'expires_after', 'headers')
-      LIMIT 1) k ON true
-   WHERE jsonb_typeof(a.job) <> 'object' OR a.job ->> 'kind' IS NULL OR (a.job ? 'run_at' AND a.job ? 'delay')
-      OR (a.job ? 'expires_at' AND a.job ? 'expires_after') OR k.key IS NOT NULL
-      OR (jsonb_typeof(a.job -> 'priority') = 'number' AND (a.job -> 'priority')::numeric NOT BETWEEN 0 AND 3)
-      OR (jsonb_typeof(a.job -> 'max_attempts') = 'number' AND (a.job -> 'max_attempts')::numeric NOT BETWEEN 1 AND 1000)
-   ORDER BY a.n LIMIT 1;
+  SELECT format('job %s: %s', c.n, c.problem) INTO unknown
+    FROM (
+      SELECT a.n, CASE WHEN jsonb_typeof(a.job) <> 'object' THEN 'is not an object'
+               WHEN a.job ->> 'kind' IS NULL THEN 'has no kind'
+               WHEN a.job ? 'run_at' AND a.job ? 'delay' THEN 'has both run_at and delay'
+               WHEN a.job ? 'expires_at' AND a.job ? 'expires_after' THEN 'has both expires_at and expires_after'
+               WHEN jsonb_typeof(a.job -> 'priority') = 'number' AND (a.job -> 'priority')::numeric NOT BETWEEN 0 AND 3
+                 THEN format('priority is %s; 0 (first) to 3 (last) are allowed', a.job -> 'priority')
+               WHEN jsonb_typeof(a.job -> 'max_attempts') = 'number' AND (a.job -> 'max_attempts')::numeric NOT BETWEEN 1 AND 1000
+                 THEN format('max_attempts is %s; 1 to 1000 are allowed', a.job -> 'max_attempts')
+               WHEN k.key IS NOT NULL THEN format('has the unknown key %L', k.key) END AS problem
+        FROM jsonb_array_elements(jobs) WITH ORDINALITY a(job, n)
+        LEFT JOIN LATERAL (SELECT key FROM jsonb_object_keys(CASE jsonb_typeof(a.job) WHEN 'object' THEN a.job ELSE '{}' END) key
+          WHERE key NOT IN ('kind', 'payload', 'queue', 'priority', 'run_at', 'delay', 'max_attempts', 'unique_key', 'expires_at', 'expires_after', 'headers')
+          LIMIT 1) k ON true) c
+   WHERE c.problem IS NOT NULL
+   ORDER BY c.n LIMIT 1;
   IF unknown IS NOT NULL THEN
     PERFORM outbox.refuse('enqueue_many: ' || unknown,
       'Allowed keys: kind, payload, queue, priority, run_at or delay, max_attempts, unique_key, expires_at or expires_after, headers.');
