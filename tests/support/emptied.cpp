@@ -27,12 +27,9 @@ ALTER SEQUENCE outbox.processors_id_seq RESTART)";
 }  // namespace
 
 TestDatabase& emptied_database() {
-  static TestDatabase database;
-  static const bool fast = [] {
-    database.exec("ALTER DATABASE " + database.name() + " SET synchronous_commit = off");
-    return true;
-  }();
-  static_cast<void>(fast);
+  // Never destroyed: the pool of databases goes first, and drops it with force.
+  static auto& database = *new TestDatabase;
+  database.exec("SET synchronous_commit = off");
   database.exec(kEmpty);
   return database;
 }

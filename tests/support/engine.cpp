@@ -10,6 +10,7 @@
 #include <pqxx/pqxx>
 
 #include "observe/log.hpp"
+#include "support/emptied.hpp"
 
 namespace outbox::test {
 
@@ -23,27 +24,6 @@ std::ostringstream& log_text() {
   return text;
 }
 
-// Deletes, because to truncate 40 tables makes as many files. Identities start at 1 again.
-constexpr auto kEmpty = R"(
-  SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
-  DELETE FROM outbox.jobs;
-  DELETE FROM outbox.finished_jobs;
-  DELETE FROM outbox.dead_jobs;
-  DELETE FROM outbox.job_failures;
-  DELETE FROM outbox.processors;
-  DELETE FROM outbox.queues;
-  ALTER TABLE outbox.jobs ALTER id RESTART;
-  ALTER TABLE outbox.processors ALTER id RESTART;
-  DROP SCHEMA public CASCADE;
-  CREATE SCHEMA public;
-  CREATE TABLE effects (job bigint, note text, at timestamptz DEFAULT clock_timestamp()))";
-
-/// Never destroyed: the pool of databases goes first, and drops it with force.
-TestDatabase& shared_database() {
-  static auto* database = new TestDatabase;
-  return *database;
-}
-
 bool current_case_failed() {
   namespace ut = boost::unit_test;
   return !ut::results_collector.results(ut::framework::current_test_case().p_id).passed();
@@ -51,7 +31,7 @@ bool current_case_failed() {
 
 }  // namespace
 
-World::World() : db{shared_database()} {
+World::World() : db{emptied_database()} {
   log_text().str("");
   core::LogOptions log;
   log.level = "debug";
@@ -63,8 +43,7 @@ World::World() : db{shared_database()} {
   options.processor.grace = milliseconds{2'000};
   options.processor.poll = milliseconds{30'000};
   options.queues["default"] = {};
-  db.exec("SET synchronous_commit = off");
-  db.exec(kEmpty);
+  db.exec("CREATE TABLE effects (job bigint, note text, at timestamptz DEFAULT clock_timestamp())");
 }
 
 World::~World() {
