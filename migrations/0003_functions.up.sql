@@ -460,19 +460,21 @@ BEGIN
            CASE WHEN o.state NOT LIKE 'OB01_' THEN o.state END, o.message
       FROM unnest(bad_ids, bad_attempts, bad_outcomes, bad_reasons, bad_states, bad_messages) AS o (id, attempt, outcome, reason, state, message)
      WHERE o.outcome <> 'snooze';
-    WITH d AS (
-      DELETE FROM outbox.jobs j
-       USING unnest(bad_tids, bad_attempts, bad_outcomes, bad_reasons, bad_messages) AS o (tid, new_attempt, outcome, reason, message)
-       WHERE j.ctid = o.tid AND o.outcome = 'dead'
-      RETURNING j.*, o.new_attempt, o.reason, o.message)
-    INSERT INTO outbox.dead_jobs (id, created_at, run_at, expires_at, processor_id, priority, attempt, max_attempts, crashes,
-                                  claim_token, reason, queue, kind, unique_key, payload, headers, last_error)
-    SELECT d.id, d.created_at, d.run_at, d.expires_at, processor, d.priority, d.new_attempt, d.max_attempts, d.crashes,
-           d.claim_token, d.reason, d.queue, d.kind, d.unique_key, d.payload, d.headers, left(d.message, 1000)
-      FROM d
-    ON CONFLICT (id) DO UPDATE SET died_at = excluded.died_at, reason = excluded.reason, last_error = excluded.last_error;
-    GET DIAGNOSTICS written = ROW_COUNT;
-    taken := taken - written;
+    IF 'dead' = ANY (bad_outcomes) THEN
+      WITH d AS (
+        DELETE FROM outbox.jobs j
+         USING unnest(bad_tids, bad_attempts, bad_outcomes, bad_reasons, bad_messages) AS o (tid, new_attempt, outcome, reason, message)
+         WHERE j.ctid = o.tid AND o.outcome = 'dead'
+        RETURNING j.*, o.new_attempt, o.reason, o.message)
+      INSERT INTO outbox.dead_jobs (id, created_at, run_at, expires_at, processor_id, priority, attempt, max_attempts, crashes,
+                                    claim_token, reason, queue, kind, unique_key, payload, headers, last_error)
+      SELECT d.id, d.created_at, d.run_at, d.expires_at, processor, d.priority, d.new_attempt, d.max_attempts, d.crashes,
+             d.claim_token, d.reason, d.queue, d.kind, d.unique_key, d.payload, d.headers, left(d.message, 1000)
+        FROM d
+      ON CONFLICT (id) DO UPDATE SET died_at = excluded.died_at, reason = excluded.reason, last_error = excluded.last_error;
+      GET DIAGNOSTICS written = ROW_COUNT;
+      taken := taken - written;
+    END IF;
   END IF;
   IF taken <> 0 THEN
     PERFORM outbox.undo('a job of this group was changed by somebody else while its handler ran');

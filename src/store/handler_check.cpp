@@ -14,7 +14,7 @@ namespace {
 // qualified, so that a search_path that some handler changed does not decide what runs.
 constexpr pg::Statement kResolve{"resolve_function", R"(/* outbox:resolve_function */
 SELECT format('SELECT %I.%I(%s)', n.nspname, p.proname, s.arguments),
-       NOT p.proretset AND p.prokind = 'f' AND (t.typtype IN ('b', 'd', 'e') OR p.prorettype = 'void'::regtype)
+       NOT p.proretset AND p.prokind = 'f' AND (t.typtype IN ('b', 'e') OR p.prorettype = 'void'::regtype)
   FROM (VALUES (4, '(jsonb,bigint,integer,jsonb)', '$1, $2, $3, $4'), (3, '(jsonb,bigint,integer)', '$1, $2, $3'),
                (2, '(jsonb,bigint)', '$1, $2'), (1, '(jsonb)', '$1')) AS s (n, signature, arguments)
   JOIN pg_proc p ON p.oid = to_regprocedure($1 || s.signature)

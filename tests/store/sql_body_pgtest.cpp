@@ -110,9 +110,21 @@ BOOST_AUTO_TEST_CASE(what_a_function_raises_means_the_same) {
   BOOST_TEST(got[1].reason == "discarded");
   BOOST_TEST(got[2].sqlstate == "22012");
   BOOST_TEST(acts() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_function_that_is_replaced_is_called_in_its_new_form) {
+  jobs(1);
+  BOOST_TEST(run().size() == 1U);
   db.exec("DROP FUNCTION act");
   jobs(1);
   BOOST_TEST(run().at(0).sqlstate == "42883");
+  db.exec(
+      "CREATE FUNCTION act(payload jsonb, job bigint, attempt int, headers jsonb) RETURNS SETOF "
+      "bigint LANGUAGE sql AS $$ INSERT INTO acts (job, note) VALUES (job, 'new') RETURNING job "
+      "$$");
+  make_due();
+  BOOST_TEST((run().at(0).outcome == DirectOutcome::done));
+  BOOST_TEST(notes() == "act new");
 }
 
 BOOST_AUTO_TEST_CASE(a_handlers_role_may_call_it_whatever_the_default_privileges) {
