@@ -155,23 +155,6 @@ Ran run_pooled(Database& database, const RunRequest& request, const Claimed& cla
       });
 }
 
-/// One round trip. A handler of this session may have set the time limit itself: then the function
-/// does nothing but say so.
-pqxx::result run_job(Database& database, const RunRequest& request, const Claimed& claimed,
-                     const SqlBody& body) {
-  auto& session = database.session();
-  const int number = number_for(database, body);
-  const Job& job = claimed.job;
-  for (bool again = false;; again = true) {
-    const auto& limit = session.limit_statements(request.timeout);
-    auto result = session.run(kRunJob, body.statement, body.role, job.payload, job.id, job.attempt,
-                              job.headers, claimed.expires_at_us, claimed.ctid, claimed.claim_token,
-                              request.processor, request.history, limit, number);
-    if (result[0][0].is_null() || result[0][0].c_str() != kLimitState || again) return result;
-    session.forget_limit();
-  }
-}
-
 }  // namespace
 
 RanUndone undone(Outcome outcome) {
@@ -219,10 +202,22 @@ Ran run(Database& database, const RunRequest& request, const Claimed& claimed, c
 Ran run(Database& database, const RunRequest& request, const Claimed& claimed,
         const SqlBody& body) {
   if (database.pooled()) return run_pooled(database, request, claimed, body);
-  try {
-    return read_guard(run_job(database, request, claimed, body));
-  } catch (...) {
-    return explain(Stage::finish);
+  auto& session = database.session();
+  const int number = number_for(database, body);
+  const Job& job = claimed.job;
+  for (bool again = false;; again = true) {
+    const auto& limit = session.limit_statements(request.timeout);
+    pqxx::result result;
+    try {
+      result = session.run(kRunJob, body.statement, body.role, job.payload, job.id, job.attempt,
+                           job.headers, claimed.expires_at_us, claimed.ctid, claimed.claim_token,
+                           request.processor, request.history, limit, number);
+    } catch (...) {
+      return explain(Stage::finish);
+    }
+    // A handler of this session may have set the time limit: then nothing was done.
+    if (again || pg::text(result[0][0]) != kLimitState) return read_guard(result);
+    session.forget_limit();
   }
 }
 

@@ -472,6 +472,16 @@ BOOST_AUTO_TEST_CASE(an_sql_handler_that_takes_too_long_or_conflicts_is_treated_
   BOOST_TEST(untouched(job));
 }
 
+BOOST_AUTO_TEST_CASE(an_sql_handler_that_lost_a_connection_of_its_own_leaves_nothing_in_doubt) {
+  const auto job = claimed_job();
+  db.exec(
+      "CREATE FUNCTION dial() RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE 'no answer' USING "
+      "ERRCODE = '08006'; END $$");
+  BOOST_CHECK_EXCEPTION(static_cast<void>(run_sql(job, "SELECT dial()")), DbError,
+                        [](const DbError& e) { return e.fault() == Fault::outage; });
+  BOOST_TEST(untouched(job));
+}
+
 BOOST_AUTO_TEST_CASE(an_sql_handler_of_a_stale_or_expired_claim_stores_nothing) {
   const auto job = claimed_job();
   auto other = job;
