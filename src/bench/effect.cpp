@@ -16,7 +16,6 @@ constexpr int kConnections{8};
 
 engine::Handler cpp_handler() {
   engine::Handler handler = effect_handler();
-  handler.options.sql.reset();
   handler.run = HandlerFunction{[](Context& context) -> Outcome {
     const auto& job = context.job();
     if (job.attempt == 1 && job.payload.find("\"fail\"") != std::string::npos)

@@ -68,10 +68,7 @@ milliseconds DirectWorker::turn(const std::stop_token& stop) {
 milliseconds DirectWorker::handle_group(int processor, const store::DirectKinds& kinds) {
   const auto limit =
       std::min(services_.options.database.statement_timeout, kinds.shortest_timeout());
-  if (limit != limit_) {
-    store::limit_groups(connection_.get(), limit);
-    limit_ = limit;
-  }
+  store::limit_groups(connection_.get(), limit);
   const auto start = Clock::now();
   const auto from =
       sweep_.due(start, services_.waker.sweeps()) ? store::From::start : store::From::cursor;
@@ -130,7 +127,6 @@ void DirectWorker::report(const store::DirectKinds& kinds,
 
 milliseconds DirectWorker::group_failed(const DbError& error) {
   const auto wait = connection_.failed(error);
-  if (error.session_lost()) limit_ = {};
   const int jobs = 2 * size_.value();
   if (error.fault() == Fault::conflict || error.fault() == Fault::busy) {
     if (++conflicts_ < kConflictsMax) return wait;

@@ -53,7 +53,6 @@ class DirectWorker {
   core::GroupSize size_;
   core::IdleWait idle_;
   int conflicts_{0};
-  core::milliseconds limit_{};  // of the connection, as last set
   DueWait due_;
 
   std::atomic<int> backend_pid_{0};

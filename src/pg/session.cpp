@@ -153,10 +153,9 @@ void Session::apply_settings(const ConnectSpec& spec) {
 const std::string& Session::limit_statements(std::chrono::milliseconds most) {
   if (limit_text_.empty() || most != limit_) {
     limit_text_.clear();
-    run_script("SET statement_timeout = " + std::to_string(most.count()));
-    static constexpr Statement kShow{"limit",
-                                     "SELECT pg_catalog.current_setting('statement_timeout')"};
-    limit_text_ = text(run(kShow)[0][0]);
+    static constexpr Statement kLimit{
+        "limit", "SELECT pg_catalog.set_config('statement_timeout', $1, false)"};
+    limit_text_ = text(run(kLimit, std::to_string(most.count()))[0][0]);
     limit_ = most;
   }
   return limit_text_;
