@@ -28,7 +28,6 @@ DROP VIEW outbox.job_states;
 DROP FUNCTION outbox.run_group(text, integer, bigint[], bigint[], text[], text[], text[], integer[], bigint[], double precision[], bigint[],
   double precision[], integer, boolean, text[], text[]);
 DROP FUNCTION outbox.run_job(text, text, jsonb, bigint, integer, jsonb, bigint, tid, integer, integer, boolean, text, integer);
-DROP FUNCTION outbox.finish_moved_job(bigint, integer, integer, boolean);
 DROP FUNCTION outbox.finish_job(tid, bigint, integer, integer, boolean, text);
 DROP FUNCTION outbox.guard(text, text, jsonb, bigint, integer, jsonb, integer);
 DROP FUNCTION outbox.retry_after(interval, text);

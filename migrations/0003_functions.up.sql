@@ -1,5 +1,5 @@
 -- outbox migration 0003 UP: functions                                kind: expand
--- EFFECT      creates functions enqueue, enqueue_many, guard, run_group, run_job, finish_job, finish_moved_job, undo, snooze, discard, retry_after,
+-- EFFECT      creates functions enqueue, enqueue_many, guard, run_group, run_job, finish_job, undo, snooze, discard, retry_after,
 --             backoff, wake, the wake-up trigger on outbox.jobs, and the views job_states, running_jobs and queue_health
 -- LOCKS       outbox.jobs SHARE ROW EXCLUSIVE (blocks producers) for milliseconds; outbox.schema_migrations EXCLUSIVE (reads go on)
 -- REWRITE     no      SCAN  no
@@ -244,6 +244,8 @@ COMMENT ON FUNCTION outbox.guard(text, text, jsonb, bigint, integer, jsonb, inte
 -- id and token make sure that it is still that row and claim.
 CREATE FUNCTION outbox.finish_job(place tid, job bigint, token integer, processor integer, history boolean, mark text) RETURNS void
   LANGUAGE plpgsql AS $$
+DECLARE
+  moved tid;
 BEGIN
   IF mark IS DISTINCT FROM 'held' THEN
     RAISE EXCEPTION USING ERRCODE = 'OB021', MESSAGE = 'outbox: the handler ended the transaction it was given';
@@ -261,36 +263,22 @@ BEGIN
   ELSE
     DELETE FROM outbox.jobs j WHERE j.ctid = place AND j.id = job AND j.claim_token = token AND j.claimed_by = processor;
   END IF;
-  IF NOT FOUND THEN
-    PERFORM outbox.finish_moved_job(job, token, processor, history);
+  IF FOUND THEN
+    RETURN;
   END IF;
+  -- One of the few rows that something else has updated since the claim: look for it by id (jobs_pkey), and again. A plan made with the
+  -- handler's settings would be kept for all later jobs.
+  PERFORM set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
+    set_config('plan_cache_mode', 'force_generic_plan', true);
+  SELECT j.ctid INTO moved FROM outbox.jobs j
+   WHERE j.id = job AND j.claim_token = token AND j.claimed_by = processor AND j.ctid <> place FOR UPDATE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION USING ERRCODE = 'OB020', MESSAGE = 'outbox: the job is not this claim''s any more';
+  END IF;
+  PERFORM outbox.finish_job(moved, job, token, processor, history, mark);
 END $$;
 COMMENT ON FUNCTION outbox.finish_job(tid, bigint, integer, integer, boolean, text) IS
   'For the processor: finishes a claimed job in the transaction of its handler, or raises (OB020: not this claim''s; OB021: not this transaction).';
-
--- The same by id (jobs_pkey), for the few rows that something else has updated since the claim. A plan made with the handler's settings
--- would be kept for all later jobs.
-CREATE FUNCTION outbox.finish_moved_job(job bigint, token integer, processor integer, history boolean) RETURNS void
-  LANGUAGE plpgsql AS $$
-DECLARE
-  hits integer;
-BEGIN
-  PERFORM set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
-    set_config('plan_cache_mode', 'force_generic_plan', true);
-  WITH d AS (
-    DELETE FROM outbox.jobs j WHERE j.id = job AND j.claim_token = token AND j.claimed_by = processor RETURNING j.*),
-  h AS (
-    INSERT INTO outbox.finished_jobs (slot, priority, attempt, crashes, processor_id, id, created_at, run_at, started_at, finished_at,
-                                      queue, kind, unique_key, payload, headers)
-    SELECT outbox.day_slot(clock_timestamp()), d.priority, d.attempt, d.crashes, d.claimed_by, d.id, d.created_at, d.run_at, d.claimed_at,
-           clock_timestamp(), d.queue, d.kind, d.unique_key, d.payload, d.headers
-      FROM d WHERE finish_moved_job.history)
-  SELECT count(*) INTO hits FROM d;
-  IF hits = 0 THEN
-    RAISE EXCEPTION USING ERRCODE = 'OB020', MESSAGE = 'outbox: the job is not this claim''s any more';
-  END IF;
-END $$;
-COMMENT ON FUNCTION outbox.finish_moved_job(bigint, integer, integer, boolean) IS 'For finish_job(): a row that is not where the claim left it.';
 
 -- A claimed job with an sql handler, in one statement of the caller: one round trip for a transaction.
 CREATE FUNCTION outbox.run_job(

@@ -192,7 +192,7 @@ struct Fixture {
     const store::Body nothing = [](pqxx::dbtransaction&) { return Outcome{Done{}}; };
     check("finish_job", runner, 20 + 4,
           [&] { done(store::run(runner.database, run, claim(hot, 1)[0], nothing)); });
-    check("finish_moved_job", runner, 20 + 8, [&] {
+    check("finish_job of a row that moved", runner, 20 + 8, [&] {
       const auto job = claim(hot, 1)[0];
       db.exec("UPDATE outbox.jobs SET run_at = run_at - interval '1 h' WHERE id = " +
               std::to_string(job.job.id));
