@@ -11,6 +11,8 @@ target_compile_options(outbox_flags INTERFACE $<$<CONFIG:Dev>:-Wno-maybe-uniniti
 # GCC 12 takes "text" + std::string for an overlapping copy when it inlines it (its bug 105651).
 target_compile_options(outbox_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
 
+target_compile_definitions(outbox_flags INTERFACE $<$<BOOL:${OUTBOX_FAULT_POINTS}>:OUTBOX_FAULT_POINTS>)
+
 if(OUTBOX_SANITIZE STREQUAL "")
   target_compile_options(outbox_flags INTERFACE -fstack-protector-strong)
   target_link_options(outbox_flags INTERFACE -Wl,-z,relro,-z,now)

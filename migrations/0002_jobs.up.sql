@@ -32,20 +32,23 @@ END $$;
 COMMENT ON FUNCTION outbox.refuse(text, text) IS 'Raises 23514 with a message for people; used by the CHECK constraints.';
 
 -- A trigger, not a CHECK: those run again on every UPDATE, so that a job let in under a higher limit would make the processor's
--- claims fail. BEFORE, because AFTER would see the compressed size. Called only for payloads above 1 MiB.
+-- claims fail. BEFORE, because AFTER would see the compressed size. Called only for payloads above 1 MiB and headers above 64 KiB.
 CREATE FUNCTION outbox.payload_fits() RETURNS trigger
   LANGUAGE plpgsql AS $$
 DECLARE
   bytes bigint := pg_catalog.pg_column_size(NEW.payload);
   most bigint := pg_catalog.pg_size_bytes(coalesce(nullif(pg_catalog.current_setting('outbox.max_payload', true), ''), '1MB'));
 BEGIN
-  IF bytes > most THEN
+  IF pg_catalog.pg_column_size(NEW.headers) > 65536 THEN
+    PERFORM outbox.refuse(pg_catalog.format('the headers have %s bytes; at most 65536 are allowed', pg_catalog.pg_column_size(NEW.headers)),
+      'Headers are for trace ids and the like; put data into the payload.');
+  ELSIF bytes > most THEN
     PERFORM outbox.refuse(pg_catalog.format('the payload has %s bytes; at most %s are allowed', bytes, most),
       'Store large data elsewhere and put its key into the payload, or raise the limit: ALTER DATABASE ... SET outbox.max_payload = ''4MB''.');
   END IF;
   RETURN NEW;
 END $$;
-COMMENT ON FUNCTION outbox.payload_fits() IS 'Trigger: whether a payload above 1 MiB is allowed by the setting outbox.max_payload.';
+COMMENT ON FUNCTION outbox.payload_fits() IS 'Trigger: refuses headers above 64 KiB, and payloads above 1 MiB unless the setting outbox.max_payload allows them.';
 
 -- STABLE, not IMMUTABLE: extract() of a timestamptz is, and only then is the function inlined.
 CREATE FUNCTION outbox.day_slot(at timestamptz) RETURNS smallint
@@ -148,9 +151,9 @@ CREATE TABLE outbox.jobs (
 CREATE INDEX jobs_claim_idx ON outbox.jobs (queue, priority, run_at, (id + 0));
 CREATE INDEX jobs_suspect_idx ON outbox.jobs (queue, run_at, id) WHERE suspect;
 CREATE UNIQUE INDEX jobs_unique_key_idx ON outbox.jobs (kind, unique_key) WHERE unique_key IS NOT NULL;
-CREATE TRIGGER jobs_payload_size BEFORE INSERT OR UPDATE OF payload ON outbox.jobs FOR EACH ROW
-  WHEN (pg_column_size(NEW.payload) > 1048576) EXECUTE FUNCTION outbox.payload_fits();
-COMMENT ON TRIGGER jobs_payload_size ON outbox.jobs IS 'Refuses payloads above the setting outbox.max_payload.';
+CREATE TRIGGER jobs_payload_size BEFORE INSERT OR UPDATE OF payload, headers ON outbox.jobs FOR EACH ROW
+  WHEN (pg_column_size(NEW.payload) > 1048576 OR pg_column_size(NEW.headers) > 65536) EXECUTE FUNCTION outbox.payload_fits();
+COMMENT ON TRIGGER jobs_payload_size ON outbox.jobs IS 'Refuses payloads above the setting outbox.max_payload, and headers above 64 KiB.';
 COMMENT ON TABLE outbox.jobs IS 'Live jobs: waiting, scheduled or claimed. Finished and dead ones leave it, so it stays small. INSERT (kind, payload) is enough.';
 COMMENT ON COLUMN outbox.jobs.id IS 'Stable over retries; use it as idempotency key.';
 COMMENT ON COLUMN outbox.jobs.run_at IS 'Not run before this moment; also the order within a priority.';
@@ -168,7 +171,7 @@ COMMENT ON COLUMN outbox.jobs.queue IS 'Which queue it waits in.';
 COMMENT ON COLUMN outbox.jobs.kind IS 'Which handler runs it.';
 COMMENT ON COLUMN outbox.jobs.unique_key IS 'At most one live job for each kind and unique_key.';
 COMMENT ON COLUMN outbox.jobs.payload IS 'For the handler; at most 1 MiB (setting outbox.max_payload).';
-COMMENT ON COLUMN outbox.jobs.headers IS 'Metadata for the handler: trace ids and the like.';
+COMMENT ON COLUMN outbox.jobs.headers IS 'Metadata for the handler: trace ids and the like; at most 64 KiB.';
 COMMENT ON COLUMN outbox.jobs.last_error IS 'Why the last attempt failed, clipped; all failures are in job_failures.';
 COMMENT ON INDEX outbox.jobs_pkey IS 'Finishes and people go by id.';
 COMMENT ON INDEX outbox.jobs_claim_idx IS 'Serves every claim: due, scheduled and retrying jobs alike.';

@@ -1,6 +1,7 @@
 // From a configuration file to a running processor, and from a signal to its end.
 #include "cli/run.hpp"
 
+#include <atomic>
 #include <csignal>
 #include <iostream>
 #include <memory>
@@ -73,7 +74,11 @@ int run(const std::string& config_file, const Registry& registry) {
   observe::init_log(options.log);
   observe::Events events;
   const auto handlers = make_handlers(options, registry);
-  engine::Processor processor{options, handlers, events};
+  std::atomic<bool> gave_up{false};
+  engine::Processor processor{options, handlers, events, [&gave_up] {
+                                gave_up = true;
+                                ::kill(::getpid(), SIGTERM);
+                              }};
   processor.start();
   std::unique_ptr<AdminServer> admin;
   if (options.admin.port) {
@@ -82,10 +87,12 @@ int run(const std::string& config_file, const Registry& registry) {
   }
   const int signal = wait_for_signal();
   exit_at_second_signal();
-  const bool joined = processor.stop(signal == SIGTERM ? "SIGTERM" : "SIGINT");
+  const char* why = gave_up ? "a handler is stuck" : signal == SIGTERM ? "SIGTERM" : "SIGINT";
+  const bool joined = processor.stop(why);
+  const int code = core::to_int(gave_up ? core::ExitCode::failed : core::ExitCode::ok);
   // Handlers that ignore their stop token still run on threads that use what this frame owns.
-  if (!joined) ::_exit(core::to_int(core::ExitCode::ok));
-  return core::to_int(core::ExitCode::ok);
+  if (!joined) ::_exit(code);
+  return code;
 }
 
 }  // namespace outbox::cli

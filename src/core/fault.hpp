@@ -51,6 +51,10 @@ class DbError : public std::runtime_error {
     return fault_ == Fault::outage || fault_ == Fault::in_doubt;
   }
 
+  /// Whether what was sent may have been done all the same: the connection was lost, or the error
+  /// came up on our side, with no word from the server that it undid the statement.
+  [[nodiscard]] bool unsure() const { return session_lost() || sqlstate_.empty(); }
+
  private:
   Fault fault_;
   std::string sqlstate_;

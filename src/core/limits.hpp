@@ -56,6 +56,10 @@ inline constexpr int kFinishMost = 500;
 /// next multiple.
 inline constexpr int kClaimsMax = 10'000;
 
+/// A C++ handler that ignores its stop token for so long after its timeout is stuck, and takes its
+/// processor down: a thread cannot be ended from outside. Longer than a dead connection can block.
+inline constexpr milliseconds kStuckAfter{30'000};
+
 /// Longest delay that a handler or a backoff may ask for.
 inline constexpr std::chrono::hours kDelayMax{24 * 30};
 

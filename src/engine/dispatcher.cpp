@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/settler.hpp"
 #include "store/due.hpp"
 #include "store/finish.hpp"
 #include "store/presence.hpp"
@@ -22,7 +23,7 @@ namespace {
 /// have rescued them.
 constexpr milliseconds kSuspectLook{5'000};
 /// After the grace time handlers are told to stop; they have this long to do so.
-constexpr milliseconds kLastWait{2'000};
+constexpr milliseconds kLastWait{700};
 /// Without LISTEN (a pooler) an idle lane polls this often.
 constexpr milliseconds kBlindPoll{50};
 /// Held back for a suspect, which may end at any time, or by runners that are busier than they
@@ -83,7 +84,7 @@ milliseconds Dispatcher::turn() {
     look_for_strays(*processor);
     return std::min(most, work(*processor));
   } catch (const DbError& e) {
-    if (e.session_lost()) {
+    if (e.unsure()) {
       unsure_since_ = Clock::now();
       look_for_strays_at_ = {};
     }
@@ -226,6 +227,7 @@ void Dispatcher::hand_out(int processor, std::vector<store::Claimed> jobs) {
 void Dispatcher::take_back() {
   for (auto& task : inbox_.take()) {
     in_flight_.erase(task);
+    stuck_.erase(task);
     services_.solo.finished(1);
     if (task == suspect_) suspect_.reset();
     if (task->settled) {
@@ -254,11 +256,24 @@ milliseconds Dispatcher::stop_overdue() {
     const auto end = (started == 0 ? now : Clock::time_point{Clock::duration{started}}) + timeout;
     if (now > end) {
       task->stop.request_stop();
+      look_for_stuck(task, now - end);
     } else {
       next = std::min(next, std::chrono::ceil<milliseconds>(end - now) + milliseconds{1});
     }
   }
   return next;
+}
+
+/// Its claim is kept until this process is gone, which counts as a crash: a handler that does so
+/// again and again ends in the dead letters.
+void Dispatcher::look_for_stuck(const TaskPtr& task, Clock::duration overdue) {
+  const bool in_sql =
+      std::holds_alternative<store::SqlBody>(services_.handlers.at(task->claimed.job.kind)
+                                                 .run);  // waits for the server, which has a limit
+  if (overdue < core::kStuckAfter || in_sql || !stuck_.insert(task).second) return;
+  task->abandoned = true;
+  services_.events.stuck(ref(task->claimed));
+  if (services_.give_up) services_.give_up();
 }
 
 /// Nothing that is in flight may write its end any more.
@@ -325,11 +340,13 @@ void Dispatcher::drain() {
   lane_.set_content(true);
   take_unstarted_back();
   wait_for_runners(Clock::time_point{Clock::duration{grace_ends_.load()}});
-  if (!in_flight_.empty()) {
+  if (in_flight_.size() > stuck_.size()) {
     abandon_all();
     wait_for_runners(Clock::now() + kLastWait);
     // What is still running can write nothing more once its token is gone.
-    for (const auto& task : in_flight_) owed_[task->processor].push_back(task->claimed);
+    for (const auto& task : in_flight_) {
+      if (stuck_.count(task) == 0) owed_[task->processor].push_back(task->claimed);
+    }
   }
   // Bounded: when the database does not answer, the claims are left to the rescue.
   for (int tries = 0; tries < 3 && !owed_.empty(); ++tries) {
@@ -346,7 +363,7 @@ void Dispatcher::wait_for_runners(Clock::time_point end) {
     give_back();
     (void)stop_overdue();
     const auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
-    if (in_flight_.empty() || left <= milliseconds{0}) return;
+    if (in_flight_.size() == stuck_.size() || left <= milliseconds{0}) return;
     lane_.wait(std::min(left, milliseconds{100}));
     // Again: a cancel that comes between two statements of a handler ends none.
     can_cancel = can_cancel && cancel_abandoned();

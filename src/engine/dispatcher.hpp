@@ -46,7 +46,9 @@ class Dispatcher {
   [[nodiscard]] std::size_t in_flight() const { return in_flight_.size(); }
   /// Whether some claims could not be given back: others must rescue them. After run() has
   /// returned.
-  [[nodiscard]] bool left_claims() const { return !owed_.empty() || unsure_since_; }
+  [[nodiscard]] bool left_claims() const {
+    return !owed_.empty() || !stuck_.empty() || unsure_since_;
+  }
 
  private:
   core::milliseconds work(int processor);
@@ -59,6 +61,7 @@ class Dispatcher {
   void take_back();
   void take_unstarted_back();
   [[nodiscard]] core::milliseconds stop_overdue();
+  void look_for_stuck(const TaskPtr& task, core::Clock::duration overdue);
   void abandon_all();
   [[nodiscard]] bool cancel_abandoned();
   void give_back();
@@ -88,6 +91,7 @@ class Dispatcher {
   core::MeanTime mean_;
   std::unordered_map<std::string, Kind> kinds_;
   std::unordered_set<TaskPtr> in_flight_;
+  std::unordered_set<TaskPtr> stuck_;                    // of these
   std::map<int, std::vector<store::Claimed>> owed_;      // to be given back, by processor id
   core::Clock::time_point give_back_at_{};               // not before
   std::optional<core::Clock::time_point> unsure_since_;  // a claim's reply was lost

@@ -93,7 +93,7 @@ void Finisher::write_done(int processor, std::span<const TaskPtr> tasks) {
       }
       return;
     } catch (const DbError& e) {
-      in_doubt = in_doubt || e.session_lost();
+      in_doubt = in_doubt || e.unsure();
       Settler::pause(*tasks.front(), std::max(connection_.failed(e), again.next()));
     }
   }

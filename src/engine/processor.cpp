@@ -27,7 +27,7 @@ std::string default_name() {
 }  // namespace
 
 Processor::Processor(const core::Options& options, const HandlerTable& handlers,
-                     observe::Events& events)
+                     observe::Events& events, std::function<void()> give_up)
     : options_{options},
       handlers_{handlers},
       events_{events},
@@ -44,7 +44,8 @@ Processor::Processor(const core::Options& options, const HandlerTable& handlers,
                        [this] {
                          for (const auto& queue : queues_) queue->fence();
                        }}},
-      services_{options, handlers, events, membership_, waker_, solo_, suspects_hint_},
+      services_{options, handlers, events,         membership_,
+                waker_,  solo_,    suspects_hint_, std::move(give_up)},
       maintenance_{services_} {
   for (const auto& [name, queue] : options.queues)
     queues_.push_back(std::make_unique<Queue>(services_, name, queue));

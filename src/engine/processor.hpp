@@ -1,6 +1,7 @@
 // A running outboxd: builds the parts, starts them in order, stops them in two phases.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,8 +16,10 @@ namespace outbox::engine {
 
 class Processor {
  public:
-  /// Nothing is done yet. `options` and `handlers` must outlive it.
-  Processor(const core::Options& options, const HandlerTable& handlers, observe::Events& events);
+  /// Nothing is done yet. `options` and `handlers` must outlive it. `give_up` is called on any
+  /// thread when only a new process can help (a handler is stuck): stop this one soon.
+  Processor(const core::Options& options, const HandlerTable& handlers, observe::Events& events,
+            std::function<void()> give_up = {});
   ~Processor();
 
   /// Checks the schema, registers, starts all threads. Throws core::Error or core::DbError; then

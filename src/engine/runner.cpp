@@ -3,6 +3,8 @@
 #include "engine/runner.hpp"
 
 #include "core/limits.hpp"
+#include "observe/fault_point.hpp"
+#include "store/content.hpp"
 
 namespace outbox::engine {
 
@@ -44,6 +46,7 @@ void Runner::run(const std::stop_token& stop) {
     }
     if (!task) continue;
     if (slot) execute(*task);
+    if (task->claimed.content_left) store::drop_content(task->claimed);
     slot = Slots::Slot{nullptr};  // free before the dispatcher hears of it
     if (services_.handlers.at(task->claimed.job.kind).is_external()) {
       finisher_.push(std::move(task));
@@ -67,9 +70,25 @@ void Runner::execute(Task& task) {
   settler_.end(task, ran);
 }
 
+std::optional<store::Ran> Runner::bring_content(Task& task) {
+  while (task.claimed.content_left && !task.abandoned) {
+    try {
+      if (!store::fetch_content(connection_.get(), task.processor, task.claimed))
+        return store::RanStale{};
+      return std::nullopt;
+    } catch (const DbError& e) {
+      const auto wait = connection_.failed(e);
+      if (!e.unsure()) return store::RanUndone{Retry{e.what()}, "error", e.sqlstate()};
+      Settler::pause(task, wait);
+    }
+  }
+  return std::nullopt;
+}
+
 /// Runs an external handler. Its job's expiry goes by the database's clock at the claim and the
 /// time since then.
 store::Ran Runner::answer(Task& task, const ExternalFunction& function) {
+  if (auto cannot = bring_content(task)) return *std::move(cannot);
   const auto start = Clock::now();
   begin(task, start);
   const auto now_us = task.claimed.claimed_at_us + since(task.received, start).count();
@@ -77,7 +96,9 @@ store::Ran Runner::answer(Task& task, const ExternalFunction& function) {
     return store::RanExpired{};
   try {
     ExternalContext context{task.claimed.job, task.stop.get_token()};
+    observe::fault_point("external.before");
     auto outcome = function(context);
+    observe::fault_point("external.after");
     task.ran = since(start, Clock::now());
     if (std::holds_alternative<Done>(outcome)) return store::RanDone{};
     return store::undone(std::move(outcome));
@@ -112,6 +133,7 @@ store::Ran Runner::attempt(Task& task) {
 /// conflicts run it again under the same claim, a bounded number of times; an outage while
 /// connecting is waited for as long as it takes.
 store::Ran Runner::attempt_until_known(Task& task) {
+  if (auto cannot = bring_content(task)) return *std::move(cannot);
   int lost = 0;
   int conflicts = 0;
   while (!task.abandoned) {

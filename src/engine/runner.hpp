@@ -26,9 +26,11 @@ class Runner {
   void execute(Task& task);
 
  private:
+  /// Nothing: the job has its payload. Else why it cannot run.
+  [[nodiscard]] std::optional<store::Ran> bring_content(Task& task);
   [[nodiscard]] store::Ran attempt(Task& task);
   [[nodiscard]] store::Ran attempt_until_known(Task& task);
-  [[nodiscard]] static store::Ran answer(Task& task, const ExternalFunction& function);
+  [[nodiscard]] store::Ran answer(Task& task, const ExternalFunction& function);
   static void begin(Task& task, core::Clock::time_point start);
   [[nodiscard]] bool still_ours(Task& task);
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 
 #include "core/options.hpp"
 #include "engine/handler.hpp"
@@ -22,6 +23,7 @@ struct Services {
   SoloGate& solo;
   std::atomic<int>& suspects_hint;  ///< Goes up when this process has rescued jobs: dispatchers
                                     ///< then look for suspects.
+  std::function<void()> give_up{};  ///< Asks the program to stop this process: a handler is stuck.
 };
 
 }  // namespace outbox::engine

@@ -77,7 +77,7 @@ void Settler::write(Task& task, const core::Verdict& verdict, const store::Failu
           },
           verdict);
     } catch (const DbError& e) {
-      in_doubt = in_doubt || e.session_lost();
+      in_doubt = in_doubt || e.unsure();
       pause(task, std::max(connection_.failed(e), again.next()));
     }
   }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "observe/fault_point.hpp"
 #include "observe/log.hpp"
 #include "observe/metrics.hpp"
 
@@ -143,6 +144,12 @@ void Events::stale_finish(const JobRef& job) {
   job_line(Level::warn, "stale_finish", job).write();
 }
 
+void Events::stuck(const JobRef& job) {
+  job_line(Level::error, "stuck", job)
+      .text("why", "its handler ignores its stop token; only a new process can end it")
+      .write();
+}
+
 void Events::released(std::string_view queue, int jobs) {
   impl_->metrics.queue(queue).released->Increment(jobs);
   Line{Level::info, "released"}.text("queue", queue).number("jobs", jobs).write();
@@ -180,6 +187,7 @@ void Events::started(int processor, std::string_view name, int schema, int conne
       .text("name", name)
       .number("schema", schema)
       .number("connections_most", connections_most);
+  if (kHasFaultPoints) line.text("fault_points", "compiled in: never for production");
   line.write();
 }
 

@@ -60,6 +60,8 @@ class Events {
   void lane_changed(std::string_view queue, std::string_view kind, std::string_view lane,
                     microseconds mean);  ///< info
 
+  void stuck(const JobRef& job);  ///< error: its handler ignores that its time is over
+
   // --- the processor
   void started(int processor, std::string_view name, int schema, int connections_most);  ///< info
   void stopping(std::string_view why, milliseconds grace);                               ///< info

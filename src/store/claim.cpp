@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "observe/fault_point.hpp"
 #include "pg/array.hpp"
 #include "pg/session.hpp"
 #include "store/statements.hpp"
@@ -19,7 +20,10 @@ namespace {
 // InitPlan: clock_timestamp() itself could not be an index condition. `id + 0` is how the index
 // spells its last column, see the migration. claimed_by, suspect and kind
 // are filters, never index columns, so that the claim is HOT. A row that somebody changed after the
-// snapshot is locked but missed by its ctid: harmless, the next sweep takes it.
+// snapshot is locked but missed by its ctid: harmless, the next sweep takes it. A payload comes
+// along if it is small and not compressed: up to a thousand claims are held ahead of their
+// handlers, and what those take must have a bound; a large one is read when its turn comes
+// (content.cpp).
 constexpr pg::Statement kClaim{"claim", R"(/* outbox:claim */
 UPDATE outbox.jobs j
    SET claimed_by = $2::int, claimed_at = clock_timestamp(), claim_token = j.claim_token + 1,
@@ -35,9 +39,11 @@ UPDATE outbox.jobs j
                AND NOT EXISTS (SELECT FROM outbox.queues q WHERE q.name = $1 AND q.paused_at IS NOT NULL)
              ORDER BY c.run_at, c.id + 0 LIMIT $6::int FOR UPDATE SKIP LOCKED) x
     LIMIT $6::int))
-RETURNING j.ctid, j.id, j.claim_token, j.attempt, j.max_attempts, j.crashes, j.priority, j.kind, j.unique_key, j.payload,
-          j.headers, (date_part('epoch', j.run_at) * 1000000)::bigint,
-          (date_part('epoch', clock_timestamp() - j.run_at) * 1000000)::bigint, CASE WHEN isfinite(j.expires_at) THEN (date_part('epoch', j.expires_at) * 1000000)::bigint END)"};
+RETURNING j.ctid, j.id, j.claim_token, j.attempt, j.max_attempts, j.crashes, j.priority, j.kind, j.unique_key,
+          CASE WHEN pg_column_size(j.payload) <= 8192 AND pg_column_compression(j.payload) IS NULL THEN j.payload END,
+          CASE WHEN pg_column_size(j.headers) <= 8192 AND pg_column_compression(j.headers) IS NULL THEN j.headers END, j.headers IS NULL,
+          (date_part('epoch', j.run_at) * 1000000)::bigint, (date_part('epoch', clock_timestamp() - j.run_at) * 1000000)::bigint,
+          CASE WHEN isfinite(j.expires_at) THEN (date_part('epoch', j.expires_at) * 1000000)::bigint END)"};
 
 // Index: jobs_suspect_idx (partial, nearly always empty). Locks: one row. The attempt was paid by
 // the claim that crashed.
@@ -50,9 +56,11 @@ UPDATE outbox.jobs j
       AND c.claimed_by IS NULL AND c.kind = ANY ($3::text[])
       AND NOT EXISTS (SELECT FROM outbox.queues q WHERE q.name = $1 AND q.paused_at IS NOT NULL)
     ORDER BY c.run_at, c.id LIMIT 1 FOR UPDATE SKIP LOCKED))
-RETURNING j.ctid, j.id, j.claim_token, j.attempt, j.max_attempts, j.crashes, j.priority, j.kind, j.unique_key, j.payload,
-          j.headers, (date_part('epoch', j.run_at) * 1000000)::bigint,
-          (date_part('epoch', clock_timestamp() - j.run_at) * 1000000)::bigint, CASE WHEN isfinite(j.expires_at) THEN (date_part('epoch', j.expires_at) * 1000000)::bigint END)"};
+RETURNING j.ctid, j.id, j.claim_token, j.attempt, j.max_attempts, j.crashes, j.priority, j.kind, j.unique_key,
+          CASE WHEN pg_column_size(j.payload) <= 8192 AND pg_column_compression(j.payload) IS NULL THEN j.payload END,
+          CASE WHEN pg_column_size(j.headers) <= 8192 AND pg_column_compression(j.headers) IS NULL THEN j.headers END, j.headers IS NULL,
+          (date_part('epoch', j.run_at) * 1000000)::bigint, (date_part('epoch', clock_timestamp() - j.run_at) * 1000000)::bigint,
+          CASE WHEN isfinite(j.expires_at) THEN (date_part('epoch', j.expires_at) * 1000000)::bigint END)"};
 
 constexpr pg::Statement kSuspectWaiting{"suspect_waiting", R"(/* outbox:suspect_waiting */
 SELECT FROM outbox.jobs c
@@ -79,12 +87,14 @@ Row read(const PqxxRow& row, const std::string& queue) {
   c.job.queue = queue;
   c.job.kind = pg::text(row[7]);
   c.job.unique_key = pg::text(row[8]);
+  const bool has_headers = !row[11].template as<bool>();
+  c.content_left = row[9].is_null() || (has_headers && row[10].is_null());
   c.job.payload = pg::text(row[9]);
-  c.job.headers = row[10].is_null() ? "{}" : pg::text(row[10]);
-  out.run_at_us = row[11].template as<std::int64_t>();
-  c.waited = core::microseconds{row[12].template as<std::int64_t>()};
+  c.job.headers = has_headers ? pg::text(row[10]) : "{}";
+  out.run_at_us = row[12].template as<std::int64_t>();
+  c.waited = core::microseconds{row[13].template as<std::int64_t>()};
   c.claimed_at_us = out.run_at_us + c.waited.count();
-  if (!row[13].is_null()) c.expires_at_us = row[13].template as<std::int64_t>();
+  if (!row[14].is_null()) c.expires_at_us = row[14].template as<std::int64_t>();
   return out;
 }
 
@@ -110,9 +120,11 @@ std::string Cursor::id_array(From from) const {
 
 std::vector<Claimed> claim(Database& database, const ClaimRequest& request, From from,
                            Cursor& cursor) {
+  observe::fault_point("claim.before", database.socket());
   const auto result =
       database.session().run(kClaim, request.queue, request.processor, cursor.run_at_array(from),
                              cursor.id_array(from), pg::text_array(request.kinds), request.most);
+  observe::fault_point("claim.after", database.socket());
   std::vector<Row> rows;
   rows.reserve(pg::count(result));
   for (const auto& row : result) rows.push_back(read(row, request.queue));
@@ -136,8 +148,10 @@ bool suspect_waiting(Database& database, const ClaimRequest& request) {
 }
 
 std::optional<Claimed> claim_suspect(Database& database, const ClaimRequest& request) {
+  observe::fault_point("suspect.before", database.socket());
   const auto result = database.session().run(kClaimSuspect, request.queue, request.processor,
                                              pg::text_array(request.kinds));
+  observe::fault_point("suspect.after", database.socket());
   if (pg::count(result) == 0) return std::nullopt;
   auto claimed = read(result[0], request.queue).claimed;
   claimed.suspect = true;

@@ -17,10 +17,12 @@ namespace outbox::store {
 
 struct Claimed {
   Job job;
-  std::string ctid;   ///< Where the claim left the row; a hint, checked by id and token.
-  int claim_token{};  ///< Fences every later write.
-  int crashes{};      ///< Claims of it that ended with their processor.
-  bool suspect{};     ///< Must run alone.
+  std::string ctid;     ///< Where the claim left the row; a hint, checked by id and token.
+  int claim_token{};    ///< Fences every later write.
+  int crashes{};        ///< Claims of it that ended with their processor.
+  bool suspect{};       ///< Must run alone.
+  bool content_left{};  ///< Payload and headers are large and still in the database: see
+                        ///< fetch_content().
   std::optional<std::int64_t> expires_at_us;  ///< Microseconds since 1970 by the database's clock:
                                               ///< not to be started after it.
   core::microseconds waited{};                ///< From run_at to the claim.

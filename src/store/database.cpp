@@ -42,6 +42,7 @@ Database::Database(Database&&) noexcept = default;
 Database& Database::operator=(Database&&) noexcept = default;
 
 int Database::backend_pid() const { return session_->backend_pid(); }
+int Database::socket() const { return session_->socket(); }
 bool Database::pooled() const { return session_->pooled(); }
 
 }  // namespace outbox::store

@@ -42,6 +42,7 @@ class Database {
 
   [[nodiscard]] pg::Session& session() { return *session_; }
   [[nodiscard]] int backend_pid() const;
+  [[nodiscard]] int socket() const;
   /// Whether a transaction pooler stands between: no session locks, no LISTEN.
   [[nodiscard]] bool pooled() const;
 

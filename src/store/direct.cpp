@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "observe/fault_point.hpp"
 #include "pg/array.hpp"
 #include "pg/session.hpp"
 #include "store/statements.hpp"
@@ -99,11 +100,13 @@ void limit_groups(Database& database, core::milliseconds most) {
 std::vector<DirectJob> run_group(Database& database, const DirectRequest& request,
                                  const DirectKinds& kinds, From from, Cursor& cursor) {
   const auto& own = database.session().own_settings();
+  observe::fault_point("group.before", database.socket());
   const auto result = database.session().run(
       kDirect, request.queue, request.processor, cursor.run_at_array(from), cursor.id_array(from),
       kinds.names_, kinds.statements_, kinds.roles_, kinds.numbers(database), kinds.first_ms_,
       kinds.factors_, kinds.cap_ms_, kinds.jitters_, request.most, request.history, own.names,
       own.values);
+  observe::fault_point("group.after", database.socket());
   std::vector<DirectJob> out;
   out.reserve(pg::count(result));
   for (const auto& row : result) {

@@ -4,6 +4,7 @@
 
 #include "core/limits.hpp"
 #include "core/text.hpp"
+#include "observe/fault_point.hpp"
 #include "pg/array.hpp"
 #include "pg/session.hpp"
 #include "store/statements.hpp"
@@ -68,6 +69,7 @@ bool settle(Database& database, int processor, const Claimed& claimed, const cor
   auto& session = database.session();
   const auto id = claimed.job.id;
   const auto token = claimed.claim_token;
+  observe::fault_point("settle.before", database.socket());
   const auto write = [&](const pg::Statement& statement, const auto& what,
                          const std::string& error) {
     return pg::affected(session.run_fixed(statement, id, token, processor, what,
@@ -75,7 +77,7 @@ bool settle(Database& database, int processor, const Claimed& claimed, const cor
                                           failure.reason, failure.sqlstate,
                                           core::storable(error, core::kErrorBytesMax))) > 0;
   };
-  return std::visit(
+  const bool written = std::visit(
       core::overloaded{
           [](const core::WriteDone&) {
             return false;
@@ -90,6 +92,8 @@ bool settle(Database& database, int processor, const Claimed& claimed, const cor
           },
       },
       verdict);
+  observe::fault_point("settle.after", database.socket());
+  return written;
 }
 
 int release(Database& database, int processor, const std::vector<Claimed>& claims) {

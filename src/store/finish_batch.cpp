@@ -1,6 +1,7 @@
 // SQL of the finish of many external jobs.
 #include "store/finish_batch.hpp"
 
+#include "observe/fault_point.hpp"
 #include "pg/array.hpp"
 #include "pg/session.hpp"
 #include "store/statements.hpp"
@@ -58,6 +59,7 @@ void collect(const pqxx::result& result, std::unordered_set<std::int64_t>& ids) 
 std::unordered_set<std::int64_t> finish_batch(Database& database, int processor,
                                               const std::vector<const Claimed*>& claims,
                                               bool history) {
+  observe::fault_point("finish.before", database.socket());
   std::vector<std::string> places;
   std::vector<std::int64_t> ids;
   std::vector<std::int64_t> tokens;
@@ -71,6 +73,7 @@ std::unordered_set<std::int64_t> finish_batch(Database& database, int processor,
   collect(session.run(history ? kFinishBatchHistory : kFinishBatch, pg::text_array(places),
                       pg::int_array(ids), pg::int_array(tokens), processor),
           done);
+  observe::fault_point("finish.after", database.socket());
   if (done.size() == claims.size()) return done;
   ids.clear();
   tokens.clear();

@@ -2,6 +2,7 @@
 // database's clock decides.
 #include "store/presence.hpp"
 
+#include "observe/fault_point.hpp"
 #include "pg/array.hpp"
 #include "pg/session.hpp"
 #include "store/statements.hpp"
@@ -133,7 +134,9 @@ bool retake_session_lock(Database& database, int processor) {
 }
 
 Beat beat(Database& database, int processor) {
+  observe::fault_point("heartbeat.before", database.socket());
   const auto result = database.session().run(kBeat, processor);
+  observe::fault_point("heartbeat.after", database.socket());
   Beat out;
   for (const auto& row : result) {
     out.alive = row[0].as<int>() > 0;
@@ -150,7 +153,9 @@ void leave(Database& database, int processor, Left left) {
 }
 
 std::vector<Rescued> rescue(Database& database, int processor, int max_crashes, int most) {
+  observe::fault_point("rescue.before", database.socket());
   const auto result = database.session().run(kRescue, processor, max_crashes, most);
+  observe::fault_point("rescue.after", database.socket());
   std::vector<Rescued> out;
   for (const auto& row : result) {
     out.push_back({row[0].as<std::int64_t>(), pg::text(row[1]), pg::text(row[2]), row[3].as<int>(),

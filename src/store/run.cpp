@@ -7,6 +7,7 @@
 #include <exception>
 
 #include "core/limits.hpp"
+#include "observe/fault_point.hpp"
 #include "pg/session.hpp"
 #include "store/statements.hpp"
 
@@ -119,9 +120,12 @@ Ran in_transaction(Database& database, const RunRequest& request, const Claimed&
       return RanExpired{};
     const auto finish = finish_text(session, request, claimed);
     stage = Stage::handler;
+    observe::fault_point("handler.before", database.socket());
     inside(session, tx);
+    observe::fault_point("handler.after", database.socket());
     if (session.raw().is_open()) stage = Stage::finish;  // else nothing is in doubt
     tx.finish(finish);
+    observe::fault_point("commit.after", database.socket());
     return RanDone{};
   } catch (...) {
     return explain(stage);
@@ -209,9 +213,11 @@ Ran run(Database& database, const RunRequest& request, const Claimed& claimed,
     const auto& limit = session.limit_statements(request.timeout);
     pqxx::result result;
     try {
+      observe::fault_point("job.before", database.socket());
       result = session.run(kRunJob, body.statement, body.role, job.payload, job.id, job.attempt,
                            job.headers, claimed.expires_at_us, claimed.ctid, claimed.claim_token,
                            request.processor, request.history, limit, number);
+      observe::fault_point("job.after", database.socket());
     } catch (...) {
       return explain(Stage::finish);
     }

@@ -6,9 +6,9 @@ namespace outbox::store {
 std::vector<pg::Statement> statements() {
   std::vector<pg::Statement> out;
   for (const auto& some :
-       {claim_statements(), direct_statements(), run_statements(), sql_body_statements(),
-        finish_statements(), finish_batch_statements(), strays_statements(), due_statements(),
-        presence_statements(), sleep_statements(), retention_statements(),
+       {claim_statements(), content_statements(), direct_statements(), run_statements(),
+        sql_body_statements(), finish_statements(), finish_batch_statements(), strays_statements(),
+        due_statements(), presence_statements(), sleep_statements(), retention_statements(),
         handler_check_statements()}) {
     out.insert(out.end(), some.begin(), some.end());
   }

@@ -13,6 +13,7 @@ namespace outbox::store {
 
 [[nodiscard]] std::vector<pg::Statement> claim_statements();
 [[nodiscard]] std::vector<pg::Statement> direct_statements();
+[[nodiscard]] std::vector<pg::Statement> content_statements();
 [[nodiscard]] std::vector<pg::Statement> run_statements();
 [[nodiscard]] std::vector<pg::Statement> sql_body_statements();
 [[nodiscard]] std::vector<pg::Statement> sql_body_statements();

@@ -390,4 +390,32 @@ BOOST_AUTO_TEST_CASE(without_a_registration_nothing_is_claimed) {
   BOOST_TEST(claimed(world) == 0);
 }
 
+BOOST_AUTO_TEST_CASE(a_stuck_handler_takes_its_processor_down_and_keeps_its_claim) {
+  World world;
+  world.cpp("work", [](Context&) {}).timeout = 10ms;
+  world.insert_many("work", 2);
+  Bench bench{world};
+  int gave_up = 0;
+  bench.services.give_up = [&] { ++gave_up; };
+  bench.dispatcher.turn();
+  const auto stuck = bench.take();
+  const auto late = bench.take();
+  stuck->started = (core::Clock::now() - 10ms - core::kStuckAfter).time_since_epoch().count();
+  late->started = (core::Clock::now() - 20ms).time_since_epoch().count();
+  bench.dispatcher.turn();
+  bench.dispatcher.turn();
+  BOOST_TEST(gave_up == 1);
+  BOOST_TEST((stuck->stop.stop_requested() && stuck->abandoned));
+  BOOST_TEST((late->stop.stop_requested() && !late->abandoned));
+  // At the stop it alone is not waited for, and not given back: the rescue counts it as a crash.
+  bench.bring_back(late);
+  std::stop_source stop;
+  stop.request_stop();
+  bench.dispatcher.stop_at(core::Clock::now() + 1min);
+  bench.dispatcher.run(stop.get_token());
+  BOOST_TEST(bench.dispatcher.left_claims());
+  BOOST_TEST(world.job(stuck->claimed.job.id, "claimed_by") == std::to_string(bench.id()));
+  BOOST_TEST(world.job(late->claimed.job.id, "claimed_by IS NULL AND attempt = 0") == "t");
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -131,6 +131,52 @@ BOOST_AUTO_TEST_CASE(an_sql_error_keeps_its_sqlstate) {
   BOOST_TEST(one.world.db.value("SELECT sqlstate FROM outbox.job_failures") == "22012");
 }
 
+BOOST_AUTO_TEST_CASE(a_large_payload_is_read_when_its_turn_comes) {
+  World world;
+  std::map<std::string, std::size_t> seen;
+  world.cpp("work", [&](Context& context) {
+    seen["work"] = context.job().payload.size() + context.job().headers.size();
+  });
+  world.external("outside", [&](ExternalContext& context) {
+    seen["outside"] = context.job().payload.size() + context.job().headers.size();
+  });
+  world
+      .sql("sql",
+           "INSERT INTO effects (job, note) VALUES ($2, length($1::text) + length($4::text))")
+      .lane = core::Lane::claimed;
+  for (const char* kind : {"work", "outside", "sql"}) {
+    world.insert(kind, "payload, headers",
+                 "jsonb_build_object('a', repeat('x', 100000)), jsonb_build_object('b', "
+                 "repeat('y', 50000))");
+  }
+  Bench bench{world};
+  bench.dispatcher.turn();
+  const auto first = bench.take();
+  BOOST_REQUIRE(first);
+  BOOST_TEST(first->claimed.content_left);
+  BOOST_TEST(first->claimed.job.payload.empty());
+  bench.tasks.push({first}, 0);
+  bench.step(2);
+  (void)bench.finisher.turn();
+  constexpr std::size_t kBoth = 100'009 + 50'009;
+  BOOST_TEST(seen["work"] == kBoth);
+  BOOST_TEST(seen["outside"] == kBoth);
+  BOOST_TEST(world.db.value("SELECT note FROM effects") == std::to_string(kBoth));
+  BOOST_TEST(world.live() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_large_payload_of_a_job_that_was_taken_away_is_stale) {
+  bool ran = false;
+  OneRun one{[&](Context&) { ran = true; }, "payload",
+             "jsonb_build_object('a', repeat('x', 100000))"};
+  Bench bench{one.world};
+  bench.dispatcher.turn();
+  one.world.db.exec("UPDATE outbox.jobs SET claim_token = claim_token + 1");
+  (void)bench.run_tasks();
+  BOOST_TEST(!ran);
+  BOOST_TEST(one.world.metric("outboxd_stale_finishes_total") == 1);
+}
+
 BOOST_AUTO_TEST_CASE(an_expired_job_never_runs) {
   OneRun one{[](Context& context) { test::note(context); }, "expires_at", "now() - interval '1 s'"};
   one.run();

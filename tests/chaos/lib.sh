@@ -1,0 +1,123 @@
+# What every chaos scenario stands on: a private cluster with the application's tables, processors, a
+# load that keeps its history, and the verdict. Sourced after scripts/lib.sh. A scenario is a file
+# beside this one; scripts/chaos and scripts/test run it, with
+#   CHAOS_LONG    empty: the short profile, seconds; else the long one
+#   CHAOS_SEED, CHAOS_ROUNDS, CHAOS_RATE (jobs/s)    instead of the profile's
+# and OUTBOX_BUILD_DIR, OUTBOX_SOURCE_DIR.
+# shellcheck shell=bash
+
+chaos=$(dirname "${BASH_SOURCE[0]}")
+programs=${OUTBOX_BUILD_DIR:?}
+outboxd=$programs/chaos_processor
+server='' load=''
+source "$chaos/../e2e/support/processor.sh"
+
+seed=${CHAOS_SEED:-$((SRANDOM % 1000000))}
+RANDOM=$seed
+scenario=$(basename "$0" .sh)
+cluster=chaos-$scenario-$$
+started=$EPOCHREALTIME
+
+# The short profile also runs under sanitizers, where all takes several times as long.
+rounds=1 rate=300
+profile() { # profile ROUNDS LONG_ROUNDS [RATE LONG_RATE]
+  rounds=${CHAOS_ROUNDS:-$([[ -n ${CHAOS_LONG:-} ]] && say "$2" || say "$1")}
+  rate=${CHAOS_RATE:-$([[ -n ${CHAOS_LONG:-} ]] && say "${4:-1000}" || say "${3:-300}")}
+}
+
+# chaos_begin [-o name=value]…: the cluster, the database, its tables. Heartbeats are quick, so that
+# deaths by silence take a second.
+heartbeat=200ms dead_after=1s poll=2s grace=5s concurrency=8
+chaos_begin() {
+  trap 'chaos_end' EXIT
+  say "seed $seed, $rounds rounds, $rate jobs/s"
+  "$root/scripts/pg" -n "$cluster" "$@" up
+  server=$("$root/scripts/pg" -n "$cluster" url)
+  chaos_database chaos
+}
+
+chaos_database() { # chaos_database NAME
+  database_create "$1"
+  OUTBOXD=$outboxd migrate_up
+  psql -X -q -v ON_ERROR_STOP=1 -d "$url" -f "$chaos/schema.sql"
+  export CHAOS_URL=$url CHAOS_OUTSIDE=$work/outside.txt
+  : >"$CHAOS_OUTSIDE"
+}
+
+chaos_end() {
+  local status=$?
+  [[ -z $load ]] || kill -KILL "$load" 2>/dev/null || true
+  processors_kill
+  if ((status != 0)); then
+    note "seed $seed; the last lines of the logs:"
+    tail -n 15 "$work"/*.log >&2 || true
+  fi
+  "$root/scripts/pg" -n "$cluster" down || true
+  [[ -n ${CHAOS_KEEP:-} ]] && note "files are in $work" || rm -rf "$work"
+  return "$status"
+}
+
+configure() { # configure [URL]: the configuration of the processors to come
+  cat >"$config" <<YAML
+database: {url: '${1:-$url}', connect_timeout: 2s}
+processor: {heartbeat: $heartbeat, dead_after: $dead_after, poll: $poll, grace: $grace}
+queues:
+  default: {concurrency: $concurrency}
+kinds:
+  direct: {function: chaos.effect, lane: direct, backoff: {first: 50ms, cap: 500ms}}
+YAML
+  cat >>"$config" <<'YAML'
+  claimed: {function: chaos.effect, lane: claimed, backoff: {first: 50ms, cap: 500ms}}
+  cpp: {timeout: 10s, backoff: {first: 50ms, cap: 500ms}}
+  outside: {timeout: 10s, backoff: {first: 50ms, cap: 500ms}}
+  segv: {timeout: 10s}
+  abort: {timeout: 10s}
+  hog: {timeout: 10s}
+  loop: {timeout: 1s}
+YAML
+}
+
+load_start() { # load_start [OPTIONS of chaos_load]
+  "$programs/chaos_load" --history "$work/history.txt" --rate "$rate" --seed "$seed" "$@" >"$work/load.log" 2>&1 </dev/null &
+  load=$!
+}
+
+load_stop() {
+  kill -TERM "$load" 2>/dev/null || true
+  wait "$load" || die "chaos_load failed: $(<"$work/load.log")"
+  load=''
+}
+
+# pause LEAST MOST: a random time between two faults, in ms. Not a wait for anything.
+pause() { sleep "$(awk -v a="$1" -v b="$2" -v r="$RANDOM" 'BEGIN { printf "%.3f", (a + (b - a) * r / 32767) / 1000 }')"; }
+
+any_of() { # any_of WORD…
+  local words=("$@")
+  say "${words[RANDOM % $#]}"
+}
+
+# Jobs that a processor holds now: when they run again is measured by `again`.
+hold() { # hold ROUND PROCESSOR_ID AT (seconds since 1970)
+  sql "INSERT INTO chaos.held SELECT id, to_timestamp($3), $1 FROM outbox.jobs WHERE claimed_by = $2"
+}
+
+again() { # how long held jobs waited for their next start, in ms
+  sql "SELECT format('%s held jobs ran again after p50 %s p99 %s max %s ms', count(*), percentile_disc(0.5) WITHIN GROUP (ORDER BY ms),
+              percentile_disc(0.99) WITHIN GROUP (ORDER BY ms), max(ms))
+         FROM (SELECT round(date_part('epoch', f.started_at - h.at) * 1000) AS ms
+                 FROM chaos.held h JOIN outbox.finished_jobs f ON f.id = h.job_id WHERE f.started_at > h.at) w"
+}
+
+count_events() { # count_events EVENT: in the logs of all processors
+  cat "$work"/processor-*.log | grep -c " $1 " || true
+}
+
+# The processors end in order, nothing is left, and both sides of the history agree.
+verdict() { # verdict PROCESSOR…: those that run
+  local name
+  eventually 120 "the queue to be empty: $(sql 'SELECT state, count(*) FROM outbox.job_states GROUP BY 1')" jobs_done
+  for name in "$@"; do processor_stop "$name"; done
+  "$programs/chaos_check" --history "$work/history.txt" --outside "$CHAOS_OUTSIDE" >"$work/verdict.txt" ||
+    die "the promises do not hold: $(<"$work/verdict.txt")"
+  say "$(paste -sd ' ' "$work/verdict.txt"), $(seconds_since "$started")"
+}
