@@ -40,6 +40,19 @@ seconds_since() { # seconds_since START, where START was $EPOCHREALTIME
   awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f s", b - a }'
 }
 
+# sanitizer_options PRESET: for the programs of that preset, and into the array runner what must stand
+# before them.
+sanitizer_options() {
+  local supp=$root/.sanitizers
+  runner=()
+  export ASAN_OPTIONS="detect_stack_use_after_return=1:strict_string_checks=1"
+  export LSAN_OPTIONS="suppressions=$supp/lsan.supp:print_suppressions=0"
+  export UBSAN_OPTIONS="print_stacktrace=1:suppressions=$supp/ubsan.supp"
+  export TSAN_OPTIONS="suppressions=$supp/tsan.supp:second_deadlock_stack=1:halt_on_error=0"
+  # GCC 12's thread sanitizer dies at start where the kernel randomises addresses too widely.
+  [[ $1 != tsan ]] || ! setarch -R true 2>/dev/null || runner=(setarch -R)
+}
+
 # pg_bindir: where initdb and postgres live; the newest server from 14 on. Fails when there is none.
 pg_bindir() {
   local dir dirs version

@@ -28,6 +28,7 @@ profile() { # profile ROUNDS LONG_ROUNDS [RATE LONG_RATE]
 # chaos_begin [-o name=value]…: the cluster, the database, its tables. Heartbeats are quick, so that
 # deaths by silence take a second.
 heartbeat=200ms dead_after=1s poll=2s grace=5s concurrency=8
+max_crashes=20 # a job that several faults hit must not end in the dead letters
 chaos_begin() {
   trap 'chaos_end' EXIT
   say "seed $seed, $rounds rounds, $rate jobs/s"
@@ -47,11 +48,12 @@ chaos_database() { # chaos_database NAME
 chaos_end() {
   local status=$?
   [[ -z $load ]] || kill -KILL "$load" 2>/dev/null || true
-  processors_kill
   if ((status != 0)); then
-    note "seed $seed; the last lines of the logs:"
+    note "seed $seed; what is left, and the last lines of the logs:"
+    sql 'SELECT state, kind, count(*), min(id) FROM outbox.job_states GROUP BY 1, 2' >&2 || true
     tail -n 15 "$work"/*.log >&2 || true
   fi
+  processors_kill
   "$root/scripts/pg" -n "$cluster" down || true
   [[ -n ${CHAOS_KEEP:-} ]] && note "files are in $work" || rm -rf "$work"
   return "$status"
@@ -60,13 +62,11 @@ chaos_end() {
 configure() { # configure [URL]: the configuration of the processors to come
   cat >"$config" <<YAML
 database: {url: '${1:-$url}', connect_timeout: 2s}
-processor: {heartbeat: $heartbeat, dead_after: $dead_after, poll: $poll, grace: $grace}
+processor: {heartbeat: $heartbeat, dead_after: $dead_after, poll: $poll, grace: $grace, max_crashes: $max_crashes}
 queues:
   default: {concurrency: $concurrency}
 kinds:
   direct: {function: chaos.effect, lane: direct, backoff: {first: 50ms, cap: 500ms}}
-YAML
-  cat >>"$config" <<'YAML'
   claimed: {function: chaos.effect, lane: claimed, backoff: {first: 50ms, cap: 500ms}}
   cpp: {timeout: 10s, backoff: {first: 50ms, cap: 500ms}}
   outside: {timeout: 10s, backoff: {first: 50ms, cap: 500ms}}
@@ -86,6 +86,14 @@ load_stop() {
   kill -TERM "$load" 2>/dev/null || true
   wait "$load" || die "chaos_load failed: $(<"$work/load.log")"
   load=''
+}
+
+# place KIND MEMBERS: a job of the scenario's own; MEMBERS are added to its payload: ', "sleep": 5'.
+placed=0
+place() {
+  placed=$((placed + 1))
+  sql "SELECT chaos.place(99, '{$placed}', '{$1}', ARRAY['{\"p\": 99, \"s\": $placed$2}'])" >/dev/null
+  say "99 $placed 1 ok" >>"$work/history.txt"
 }
 
 # pause LEAST MOST: a random time between two faults, in ms. Not a wait for anything.
@@ -115,7 +123,7 @@ count_events() { # count_events EVENT: in the logs of all processors
 # The processors end in order, nothing is left, and both sides of the history agree.
 verdict() { # verdict PROCESSOR…: those that run
   local name
-  eventually 120 "the queue to be empty: $(sql 'SELECT state, count(*) FROM outbox.job_states GROUP BY 1')" jobs_done
+  eventually 120 "the queue to be empty" jobs_done
   for name in "$@"; do processor_stop "$name"; done
   "$programs/chaos_check" --history "$work/history.txt" --outside "$CHAOS_OUTSIDE" >"$work/verdict.txt" ||
     die "the promises do not hold: $(<"$work/verdict.txt")"
