@@ -379,7 +379,7 @@ BEGIN
     reason := CASE state WHEN 'OB011' THEN 'discarded' WHEN 'OB013' THEN 'expired' ELSE 'attempts' END;
     IF state IN ('OB011', 'OB013') THEN
       outcome := 'dead';
-    ELSIF state IN ('OB010', '40001', '40P01') OR state LIKE '53%' THEN  -- conflicts and lacking resources cost no attempt
+    ELSIF state IN ('OB010', '40001', '40P01') OR state LIKE '53%' OR state = '58030' THEN  -- conflicts and lacking resources cost no attempt
       outcome := 'snooze';
       delay_ms := CASE state WHEN 'OB010' THEN message::bigint ELSE (50 + 100 * random())::bigint END;
       IF state = 'OB010' THEN

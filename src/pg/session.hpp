@@ -137,6 +137,7 @@ class Session {
   void look_at_server();
   void apply_settings(const ConnectSpec& spec);
   void look_at_settings();
+  void notice_a_lost_client();
 
   class Receiver;
 

@@ -47,12 +47,18 @@ struct Undo {
   Ran ran;
 };
 
-/// For the transaction of one job: its time limit, and a mark that vanishes if the handler ends the
-/// transaction behind our back; the finish then refuses. The same text for every job of a kind:
+/// How much longer than its timeout a handler may keep its transaction without a statement: then
+/// the server ends it, lest a process that stands still keeps its locks for ever.
+constexpr std::chrono::milliseconds kIdleMargin{10'000};
+
+/// For the transaction of one job: its time limits, and a mark that vanishes if the handler ends
+/// the transaction behind our back; the finish then refuses. The same text for every job of a kind:
 /// pg_stat_statements keeps an entry for each.
 std::string settings_of(const RunRequest& request) {
   return "SET LOCAL outbox.claim = 'held'; SET LOCAL statement_timeout = " +
-         std::to_string(request.timeout.count());
+         std::to_string(request.timeout.count()) +
+         "; SET LOCAL idle_in_transaction_session_timeout = " +
+         std::to_string((request.timeout + kIdleMargin).count());
 }
 
 RanUndone ended_by_handler() {

@@ -1,5 +1,7 @@
 // The session: its settings, its transactions, and that a lost connection stays lost.
 #include <stdexcept>
+#include <sys/socket.h>
+#include <thread>
 
 #include <boost/test/unit_test.hpp>
 
@@ -12,6 +14,7 @@ using namespace outbox;
 using core::DbError;
 using core::Fault;
 using test::TestDatabase;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -208,6 +211,22 @@ BOOST_AUTO_TEST_CASE(a_notification_is_taken_once_and_a_lost_connection_is_notic
   BOOST_CHECK_EXCEPTION(static_cast<void>(test::eventually(
                             test::kPatience, [&] { return session.take_notifications(); })),
                         DbError, [](const DbError& e) { return e.session_lost(); });
+}
+
+BOOST_AUTO_TEST_CASE(the_server_ends_the_statement_of_a_client_that_is_gone) {
+  pg::Session session{spec};
+  BOOST_TEST(setting(session, "client_connection_check_interval") == "1s");
+  const auto pid = std::to_string(session.backend_pid());
+  const auto runs = [&](const std::string& what) {
+    return db.number("SELECT count(*) FROM pg_stat_activity WHERE pid = " + pid + what) == 1;
+  };
+  std::jthread lost{[&] {
+    BOOST_CHECK_THROW(session.run_script("SET statement_timeout = 0; SELECT pg_sleep(60)"),
+                      DbError);
+  }};
+  BOOST_TEST(test::eventually(5s, [&] { return runs(" AND wait_event = 'PgSleep'"); }));
+  ::shutdown(session.socket(), SHUT_RDWR);
+  BOOST_TEST(test::eventually(10s, [&] { return !runs(""); }));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
