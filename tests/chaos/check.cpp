@@ -1,6 +1,6 @@
 // Reads both sides of a chaos run and judges it.
 //
-//   chaos_check --history FILE [--outside FILE]
+//   chaos_check --history FILE [--outside FILE] [--starts FILE]
 //
 // CHAOS_URL is the database. Prints the counts, and each violation (20 of a rule at most); exit
 // code 1 if there is one.
@@ -47,23 +47,30 @@ void read_database(const std::string& url, History& history) {
   // A dead letter of a job that is also elsewhere shows as two ends.
   each(connection,
        "SELECT s.id, s.state, s.attempt, s.crashes, count(f.job_id) FILTER (WHERE f.reason <> "
-       "'crash'), count(f.job_id) FILTER (WHERE f.reason = 'crash') FROM outbox.job_states s LEFT "
-       "JOIN outbox.job_failures f ON f.job_id = s.id GROUP BY 1, 2, 3, 4",
+       "'crash'), count(f.job_id) FILTER (WHERE f.reason = 'crash'), "
+       "coalesce((date_part('epoch', s.ended_at) * 1000000)::bigint, 0) FROM outbox.job_states s "
+       "LEFT "
+       "JOIN outbox.job_failures f ON f.job_id = s.id GROUP BY s.id, s.state, s.attempt, "
+       "s.crashes, s.ended_at",
        [&](const auto& row) {
          history.ends.push_back({row[0].template as<std::int64_t>(), row[1].c_str(),
                                  row[2].template as<int>(), row[3].template as<int>(),
-                                 row[4].template as<int>(), row[5].template as<int>()});
+                                 row[4].template as<int>(), row[5].template as<int>(),
+                                 row[6].template as<std::int64_t>()});
        });
 }
 
-int judge(const std::string& history_file, const std::string& outside_file, const char* url) {
+std::vector<Effect> read_file(const std::string& name) {
+  std::ifstream in{name};
+  return name.empty() ? std::vector<Effect>{} : read_effects(in);
+}
+
+int judge(std::map<std::string, std::string>& files, const char* url) {
   History history;
-  std::ifstream transactions{history_file};
+  std::ifstream transactions{files["--history"]};
   history.transactions = read_transactions(transactions);
-  if (!outside_file.empty()) {
-    std::ifstream outside{outside_file};
-    history.outside_effects = read_effects(outside);
-  }
+  history.outside_effects = read_file(files["--outside"]);
+  history.starts = read_file(files["--starts"]);
   read_database(url, history);
   const auto report = check(history);
   for (const auto& [name, count] : report.counts) std::cout << name << '=' << count << '\n';
@@ -85,7 +92,7 @@ int main(int argc, char** argv) {
     const char* url = std::getenv("CHAOS_URL");
     if (url == nullptr || options["--history"].empty())
       throw std::invalid_argument{"expected --history FILE, and CHAOS_URL in the environment"};
-    return judge(options["--history"], options["--outside"], url);
+    return judge(options, url);
   } catch (const std::exception& e) {
     std::cerr << "chaos_check: " << e.what() << '\n';
     return 2;

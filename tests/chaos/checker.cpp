@@ -36,6 +36,7 @@ class Judge {
     compare_effects();
     check_order();
     compare_ends();
+    look_for_late_starts();
     return std::move(report_);
   }
 
@@ -136,6 +137,7 @@ class Judge {
     for (const auto& end : history_.ends) {
       if (kinds_.count(end.job_id) == 0) continue;  // not made by a producer: the scenario's own
       const auto name = "job " + std::to_string(end.job_id);
+      ended_at_[end.job_id] = end.ended_at_us;
       if (++ended[end.job_id] > 1) broken("end", name + ": in two places");
       if (end.state != "finished") broken("end", name + ": " + end.state);
       if (end.attempt != end.failures + 1)
@@ -152,7 +154,19 @@ class Judge {
     }
   }
 
+  void look_for_late_starts() {
+    for (const auto& start : history_.starts) {
+      const auto ended = ended_at_.find(start.job_id);
+      if (ended != ended_at_.end() && ended->second != 0 && start.at_us > ended->second)
+        broken("again", text(start.key) + ": job " + std::to_string(start.job_id) + " started " +
+                            std::to_string(start.at_us - ended->second) + " us after its end");
+    }
+    if (!history_.starts.empty())
+      report_.counts["starts"] = static_cast<std::int64_t>(history_.starts.size());
+  }
+
   const History& history_;
+  std::unordered_map<std::int64_t, std::int64_t> ended_at_;
   std::unordered_map<Key, const Business*, KeyHash> rows_;
   std::unordered_map<std::int64_t, bool> kinds_;
   Report report_;

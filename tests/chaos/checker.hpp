@@ -26,8 +26,8 @@ struct Report {
 /// `phantom` a row or an effect of a transaction that was rolled back, or that nobody made; `torn`
 /// one transaction is there in part; `message_id` an execution under another id than its job's;
 /// `order` attempts of a job, or effects that share an ordering key, came in the wrong order;
-/// `end` a job did not end as finished, once; `accounts` attempts or crashes are not those that
-/// were recorded.
+/// `again` a handler started after its job had ended; `end` a job did not end as finished, once;
+/// `accounts` attempts or crashes are not those that were recorded.
 [[nodiscard]] Report check(const History& history);
 
 }  // namespace outbox::chaos

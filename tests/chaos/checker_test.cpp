@@ -22,8 +22,10 @@ History good() {
   history.business = {{{1, 1}, 11, false}, {{1, 2}, 12, true}, {kLost, 13, false}};
   history.effects = {{{1, 1}, 11, 2, 100, "a"}, {kLost, 13, 1, 110, "a"}};
   history.outside_effects = {{{1, 2}, 12, 1, 90, {}}, {{1, 2}, 12, 1, 120, {}}};
-  history.ends = {
-      {11, "finished", 2, 0, 1, 0}, {12, "finished", 1, 1, 0, 1}, {13, "finished", 1, 0, 0, 0}};
+  history.starts = {{{1, 1}, 11, 1, 80, {}}, {{1, 1}, 11, 2, 100, {}}, {{1, 2}, 12, 1, 118, {}}};
+  history.ends = {{11, "finished", 2, 0, 1, 0, 101},
+                  {12, "finished", 1, 1, 0, 1, 121},
+                  {13, "finished", 1, 0, 0, 0, 111}};
   return history;
 }
 
@@ -94,6 +96,10 @@ BOOST_AUTO_TEST_CASE(a_transaction_is_there_as_a_whole_or_not_at_all) {
 
 BOOST_AUTO_TEST_CASE(a_message_keeps_its_id) {
   BOOST_TEST(convicts("message_id", [](History& h) { h.outside_effects.back().job_id = 99; }));
+}
+
+BOOST_AUTO_TEST_CASE(a_handler_that_runs_again_after_its_commit_is_seen) {
+  BOOST_TEST(convicts("again", [](History& h) { h.starts.back().at_us = 122; }));
 }
 
 BOOST_AUTO_TEST_CASE(every_job_is_finished_in_the_end) {

@@ -52,8 +52,9 @@ struct End {
   std::string state;  ///< finished, dead, or what job_states says of a live one.
   int attempt{};
   int crashes{};
-  int failures{};        ///< Recorded failures of its attempts.
-  int crash_failures{};  ///< Recorded crashes.
+  int failures{};              ///< Recorded failures of its attempts.
+  int crash_failures{};        ///< Recorded crashes.
+  std::int64_t ended_at_us{};  ///< Microseconds since 1970; 0 when it has not ended.
 };
 
 struct History {
@@ -61,6 +62,7 @@ struct History {
   std::vector<Business> business;
   std::vector<Effect> effects;          ///< By the job's own transaction.
   std::vector<Effect> outside_effects;  ///< In the order in which they happened.
+  std::vector<Effect> starts;           ///< When a handler in a processor started.
   std::vector<End> ends;
 };
 

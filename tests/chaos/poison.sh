@@ -27,25 +27,13 @@ for kind in "${bad[@]}"; do
   first=$((first + part))
 done
 
-starts=0
-keep_running() { # keep_running PROCESSOR…
-  local name
-  for name in "$@"; do
-    [[ -z ${processors[$name]:-} ]] || ! kill -0 "${processors[$name]}" 2>/dev/null || continue
-    [[ -z ${processors[$name]:-} ]] || wait "${processors[$name]}" 2>/dev/null || true
-    "$outboxd" run --config "$config" >>"$(processor_log "$name")" 2>&1 </dev/null &
-    processors[$name]=$!
-    starts=$((starts + 1))
-  done
-}
 end=$((SECONDS + 600))
 until jobs_done; do
   keep_running a b
   ((SECONDS < end)) || die "the jobs do not end: $(sql 'SELECT state, kind, count(*) FROM outbox.job_states GROUP BY 1, 2')"
   sleep 0.1
 done
-keep_running a b
-for name in a b; do eventually 10 "processor $name to register" processor_registered "$name"; done
+for name in a b; do eventually 10 "processor $name to register" keeps_running "$name"; done
 
 expect_sql "${#bad[@]}" "SELECT count(*) FROM outbox.dead_jobs WHERE reason = 'crashes' AND crashes <= $max_crashes AND last_error <> ''"
 most=$(sql 'SELECT max(crashes) FROM outbox.finished_jobs')

@@ -1,6 +1,6 @@
 // outboxd with the handlers of the chaos runs: effects in the job's transaction and outside, and
 // handlers that take their process down. CHAOS_OUTSIDE names the file that stands for the outside
-// world.
+// world, CHAOS_STARTS one for the starts of handlers.
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -40,9 +40,30 @@ void fail_if_told(const outbox::Job& job, const Wanted& wanted) {
   if (job.attempt <= wanted.fail) throw std::runtime_error{"it fails, as it was told"};
 }
 
+/// One write, appended: what stands in the file has happened, whatever happens to this process.
+void note(int file, const outbox::Job& job, const Wanted& wanted) {
+  const auto now = std::chrono::duration_cast<std::chrono::microseconds>(
+      std::chrono::system_clock::now().time_since_epoch());
+  const auto line =
+      to_line(Effect{{wanted.producer, wanted.seq}, job.id, job.attempt, now.count(), {}});
+  if (::write(file, line.data(), line.size()) != static_cast<ssize_t>(line.size()))
+    throw std::runtime_error{"the outside world does not answer"};
+}
+
+int open_file(const char* variable) {
+  return ::open(std::getenv(variable), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+}
+
+Wanted start(const outbox::Job& job) {
+  static const int starts = open_file("CHAOS_STARTS");
+  const auto wanted = read(job);
+  note(starts, job, wanted);
+  return wanted;
+}
+
 void in_transaction(outbox::Context& context) {
   const auto& job = context.job();
-  const auto wanted = read(job);
+  const auto wanted = start(job);
   context.tx().exec("INSERT INTO chaos.effects (job_id, producer, seq, attempt) VALUES (" +
                     std::to_string(job.id) + ", " + std::to_string(wanted.producer) + ", " +
                     std::to_string(wanted.seq) + ", " + std::to_string(job.attempt) + ")");
@@ -50,20 +71,13 @@ void in_transaction(outbox::Context& context) {
   fail_if_told(job, wanted);
 }
 
-/// One write, appended: what stands in the file has happened, whatever happens to this process.
 void outside(outbox::ExternalContext& context) {
   const auto& job = context.job();
-  const auto wanted = read(job);
+  static const int file = open_file("CHAOS_OUTSIDE");
+  const auto wanted = start(job);
   std::this_thread::sleep_for(wanted.sleep);
   fail_if_told(job, wanted);
-  const auto now = std::chrono::duration_cast<std::chrono::microseconds>(
-      std::chrono::system_clock::now().time_since_epoch());
-  const auto line =
-      to_line(Effect{{wanted.producer, wanted.seq}, job.id, job.attempt, now.count(), {}});
-  static const int file =
-      ::open(std::getenv("CHAOS_OUTSIDE"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (::write(file, line.data(), line.size()) != static_cast<ssize_t>(line.size()))
-    throw std::runtime_error{"the outside world does not answer"};
+  note(file, job, wanted);
 }
 
 /// Takes all the memory that it may have, which is not much.

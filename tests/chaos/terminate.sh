@@ -6,13 +6,13 @@ source "${OUTBOX_SOURCE_DIR:?}/scripts/lib.sh"
 source "$OUTBOX_SOURCE_DIR/tests/chaos/lib.sh"
 source "$OUTBOX_SOURCE_DIR/tests/chaos/cluster.sh"
 
-strike() { # strike terminate|cancel: a session of any kind; an idle one has nothing to cancel
+strike() { # strike terminate|cancel ROUND: a session of any kind; every other time one with a statement, if there is one
   sql "INSERT INTO chaos.strikes
        SELECT '$1', kind, state, pg_$1_backend(pid)
          FROM (SELECT * FROM (SELECT DISTINCT ON (kind) *
                                 FROM (SELECT pid, state, regexp_replace(application_name, '^\S+ \S+ ', '') AS kind FROM pg_stat_activity
                                        WHERE application_name LIKE 'outboxd%' AND ('$1' = 'terminate' OR state <> 'idle')) s
-                               ORDER BY kind, random()) k
+                               ORDER BY kind, state = 'idle' AND $2 % 2 = 0, random()) k
                 ORDER BY random() LIMIT 1) one"
 }
 
@@ -34,7 +34,7 @@ for ((round = 1; round <= rounds; ++round)); do
   pause 50 300
   how=terminate
   ((RANDOM % 8 > 0)) || how=cancel
-  strike "$how"
+  strike "$how" "$round"
   processors_live
 done
 load_stop
