@@ -3,6 +3,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace outbox::core {
 
@@ -49,6 +50,13 @@ class DbError : public std::runtime_error {
   /// Whether the session that threw it must be replaced.
   [[nodiscard]] bool session_lost() const {
     return fault_ == Fault::outage || fault_ == Fault::in_doubt;
+  }
+
+  /// Whether the connection itself went, or the server ended the session: it may have been done by
+  /// what ran there. Else, of an outage, the server is there and refuses.
+  [[nodiscard]] bool connection_lost() const {
+    const std::string_view state{sqlstate_};
+    return session_lost() && (state.empty() || state.starts_with("08") || state.starts_with("57P"));
   }
 
   /// Whether what was sent may have been done all the same: the connection was lost, or the error

@@ -1,6 +1,7 @@
 // A connection that its thread opens when it first needs it and drops when it is lost.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string>
 
@@ -27,19 +28,30 @@ class Connection {
                                         core::Clock::now() - *down_since_));
         down_since_.reset();
       }
-      reconnect_.reset();
+      connected_at_ = core::Clock::now();
     }
     return *database_;
   }
 
   /// Logs the error, drops the connection if it is lost, and tells how long to wait before the next
-  /// try.
+  /// try: longer each time, unless the connection has worked for a while. A server that lets us in
+  /// and then refuses everything must not be asked hundreds of times a second.
   [[nodiscard]] core::milliseconds failed(const core::DbError& error) {
     events_.db_error(role_, to_text(error.fault()), error.sqlstate(), error.what());
     if (!error.session_lost()) return jittered(core::milliseconds{20});
-    if (!down_since_) down_since_ = core::Clock::now();
+    const auto now = core::Clock::now();
+    if (!down_since_) down_since_ = now;
+    if (database_ && now - connected_at_ > kWorked) reconnect_.reset();
     database_.reset();
-    return reconnect_.next();
+    const auto wait = reconnect_.next();
+    not_before_ = now + wait;
+    return wait;
+  }
+
+  /// How much of that wait is left; for those who may be woken while they wait.
+  [[nodiscard]] core::milliseconds rest() const {
+    const auto left = std::chrono::ceil<core::milliseconds>(not_before_ - core::Clock::now());
+    return std::max(left, core::milliseconds{0});
   }
 
   void close() { database_.reset(); }
@@ -50,7 +62,11 @@ class Connection {
   const std::string role_;
   const store::Use use_;
   std::optional<store::Database> database_;
+  static constexpr core::milliseconds kWorked{1'000};
+
   std::optional<core::Clock::time_point> down_since_;
+  core::Clock::time_point connected_at_{};
+  core::Clock::time_point not_before_{};
   ReconnectWait reconnect_;
 };
 

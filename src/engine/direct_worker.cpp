@@ -49,6 +49,7 @@ milliseconds DirectWorker::turn(const std::stop_token& stop) {
     return jittered(milliseconds{50});
   }
   lane_.set_content(true);  // while it waits for a slot
+  if (const auto left = connection_.rest(); left > milliseconds{0}) return left;
   const auto slot = slots_.take(stop);
   if (!slot) return milliseconds{0};
   lane_.set_content(false);

@@ -35,6 +35,7 @@ constexpr std::chrono::minutes kSuspectPause{5};
 constexpr milliseconds kOwedLook{100};
 /// How often claims without a reply are looked for.
 constexpr milliseconds kStraysLook{1'000};
+constexpr std::chrono::hours kStraysAnyway{1};
 
 microseconds since(Clock::time_point start) {
   return std::chrono::duration_cast<microseconds>(Clock::now() - start);
@@ -55,6 +56,7 @@ Dispatcher::Dispatcher(Services& services, std::string queue, const core::QueueO
                   store::Use::claims} {
   for (const auto& [kind, handler] : services.handlers)
     kinds_[kind].external = handler.is_external();
+  strays_anyway_at_ = Clock::now() + jittered(kStraysAnyway);
 }
 
 void Dispatcher::run(const std::stop_token& stop) {
@@ -80,6 +82,7 @@ milliseconds Dispatcher::turn() {
     lane_.set_content(true);
     return jittered(milliseconds{50});
   }
+  if (const auto rest = connection_.rest(); rest > milliseconds{0}) return std::min(most, rest);
   try {
     look_for_strays(*processor);
     return std::min(most, work(*processor));
@@ -321,11 +324,16 @@ void Dispatcher::give_back() {
 }
 
 /// A claim may have committed although its reply was lost. Nobody runs such jobs, and nobody may
-/// rescue them: looks for them until the server has surely ended that statement.
+/// rescue them: looks for them until the server should have ended that statement, and now and then
+/// all the same: a commit that waits for a standby has no limit.
 void Dispatcher::look_for_strays(int processor) {
-  if (!unsure_since_ || Clock::now() < look_for_strays_at_) return;
-  std::vector<std::int64_t> known;
-  for (const auto& task : in_flight_) known.push_back(task->claimed.job.id);
+  if (!unsure_since_ && Clock::now() < strays_anyway_at_) return;
+  if (Clock::now() < look_for_strays_at_) return;
+  store::LatestClaims known;
+  for (const auto& task : in_flight_) known.add(task->claimed);
+  if (const auto owed = owed_.find(processor); owed != owed_.end()) {
+    for (const auto& claimed : owed->second) known.add(claimed);
+  }
   const auto start = Clock::now();
   const auto limit = services_.options.database.statement_timeout;
   look_for_strays_at_ = start + 10 * limit;  // if it does not come to its end
@@ -333,7 +341,8 @@ void Dispatcher::look_for_strays(int processor) {
   if (found > 0) services_.events.released(queue_, found);
   look_for_strays_at_ =
       Clock::now() + std::max<Clock::duration>(kStraysLook, 10 * (Clock::now() - start));
-  if (start > *unsure_since_ + limit + kStraysLook) unsure_since_.reset();
+  strays_anyway_at_ = Clock::now() + jittered(kStraysAnyway);
+  if (unsure_since_ && start > *unsure_since_ + limit + kStraysLook) unsure_since_.reset();
 }
 
 void Dispatcher::drain() {

@@ -95,7 +95,8 @@ class Dispatcher {
   std::map<int, std::vector<store::Claimed>> owed_;      // to be given back, by processor id
   core::Clock::time_point give_back_at_{};               // not before
   std::optional<core::Clock::time_point> unsure_since_;  // a claim's reply was lost
-  core::Clock::time_point look_for_strays_at_{};
+  core::Clock::time_point look_for_strays_at_{};         // not before
+  core::Clock::time_point strays_anyway_at_{};
   std::optional<SoloGate::Wish> wish_;
   TaskPtr suspect_;
   int seen_hint_{-1};

@@ -85,7 +85,8 @@ void Finisher::write_done(int processor, std::span<const TaskPtr> tasks) {
           store::finish_batch(connection_.get(), processor, claims, queue_.history);
       for (const auto& task : tasks) {
         if (task->abandoned) continue;
-        if (in_doubt || finished.count(task->claimed.job.id) > 0) {
+        const auto found = finished.find(task->claimed.job.id);
+        if (in_doubt || (found != finished.end() && found->second == task->claimed.claim_token)) {
           settler_.finished(*task);
         } else {
           settler_.stale(*task);

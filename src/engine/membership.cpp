@@ -25,13 +25,17 @@ void Membership::start() {
   database_.reset();
   beat_once();
   thread_ = std::jthread{[this](const std::stop_token& stop) { run(stop); }};
+  watcher_ = std::jthread{[this](const std::stop_token& stop) { watch(stop); }};
 }
 
 void Membership::join() {
   if (!thread_.joinable()) return;
   thread_.request_stop();
+  watcher_.request_stop();
   wakeup_.notify();
+  watch_wakeup_.notify();
   thread_.join();
+  watcher_.join();
 }
 
 void Membership::stop(store::Left left) {
@@ -46,12 +50,15 @@ void Membership::stop(store::Left left) {
   database_.reset();
 }
 
+/// The margin: we must stop before others may think us dead, whatever the reply of the last
+/// heartbeat cost.
+core::milliseconds Membership::fence() const {
+  return options_.processor.dead_after - options_.processor.dead_after / 5;
+}
+
 std::optional<int> Membership::id() const {
   const int id = id_.load();
-  // The margin: we must stop before others may think us dead, whatever the reply of the last
-  // heartbeat cost.
-  const auto fence = options_.processor.dead_after - options_.processor.dead_after / 5;
-  if (id == 0 || heartbeat_age() > fence) return std::nullopt;
+  if (id == 0 || heartbeat_age() > fence()) return std::nullopt;
   return id;
 }
 
@@ -110,18 +117,30 @@ void Membership::run(const std::stop_token& stop) {
         down_since = {};
       }
       reconnect.reset();
+      beaten_ = true;
     } catch (const DbError& e) {
       if (down_since == Clock::time_point{}) down_since = Clock::now();
       events_.db_error("heartbeat", to_text(e.fault()), e.sqlstate(), e.what());
+      // A session that has worked is replaced at once: others take its free lock for a death.
+      const bool worked = database_ && std::exchange(beaten_, false);
+      wait = worked ? core::milliseconds{0} : std::min(reconnect.next(), wait);
       database_.reset();
-      wait = std::min(reconnect.next(), wait);
     }
-    if (id_ != 0 && !id() && !std::exchange(fence_told_, true)) {
+    wakeup_.wait(wait, database_ ? database_->socket() : -1);
+  }
+}
+
+/// The heartbeat may be stuck in a connection that is silently gone: this thread has none. It wakes
+/// when the last success gets too old, which while all is well never comes.
+void Membership::watch(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    const auto left = fence() - heartbeat_age();
+    if (left < core::milliseconds{0} && id_ != 0 && !fence_told_.exchange(true)) {
       events_.fenced(
           "no successful heartbeat for too long; claims are dropped until the database answers");
       callbacks_.fenced();
     }
-    wakeup_.wait(wait);
+    watch_wakeup_.wait(std::max(left + core::milliseconds{1}, fence() / 16));
   }
 }
 

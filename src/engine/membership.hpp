@@ -1,5 +1,5 @@
 // The heartbeat: one thread and one connection that say that this processor lives, and notice when
-// others do not.
+// others do not; and a thread without a connection that notices when nobody has heard of us.
 #pragma once
 
 #include <atomic>
@@ -24,7 +24,7 @@ class Membership {
     std::function<void(bool fresh)>
         dead_waiting;  ///< A dead processor may hold claims. Called from the heartbeat thread.
     std::function<void()>
-        fenced;  ///< This processor must drop what it holds. Called from the heartbeat thread.
+        fenced;  ///< This processor must drop what it holds. Called from either thread.
   };
 
   Membership(const core::Options& options, store::Registration registration,
@@ -46,6 +46,8 @@ class Membership {
 
  private:
   void run(const std::stop_token& stop);
+  void watch(const std::stop_token& stop);
+  [[nodiscard]] core::milliseconds fence() const;
   void beat_once();
   void join();
   void note_success(core::Clock::time_point sent);
@@ -58,14 +60,17 @@ class Membership {
   // only the heartbeat thread, once it runs
   std::optional<store::Database> database_;
   bool lock_held_{false};
-  bool fence_told_{false};
+  bool beaten_{false};     // by this connection
   bool dead_told_{false};  // since registering: whoever died before has been told of
 
   std::atomic<int> id_{0};
   std::atomic<core::Clock::rep> last_beat_{0};
   std::atomic<bool> pooled_{false};
+  std::atomic<bool> fence_told_{false};
   Wakeup wakeup_;
-  std::jthread thread_;  // last: joins before the rest goes
+  Wakeup watch_wakeup_;
+  std::jthread thread_;  // these last: they join before the rest goes
+  std::jthread watcher_;
 };
 
 }  // namespace outbox::engine

@@ -16,9 +16,36 @@ using core::milliseconds;
 
 namespace {
 
+/// A job that the server has no room for comes back after so long; it costs no attempt.
+constexpr milliseconds kRefusedDelay{2'000};
+
 microseconds since(Clock::time_point start, Clock::time_point end) {
   return std::chrono::duration_cast<microseconds>(end - start);
 }
+
+/// What is tried again under the same claim, and for how long.
+struct Tries {
+  int lost{0};
+  int conflicts{0};
+  int refused{0};
+
+  /// Nothing: once more. Else how this claim ends.
+  std::optional<store::Ran> end_after(const DbError& error) {
+    std::string why;
+    if (error.connection_lost()) {
+      if (++lost < core::kLostConnectionsMax) return std::nullopt;
+      why = "the connection was lost each time it ran: ";
+    } else if (error.session_lost()) {
+      // A full disk, a server that takes no writes: not the job's fault, and nothing to wait for
+      // with a runner and a claim.
+      if (++refused < core::kLostConnectionsMax) return std::nullopt;
+      return store::RanUndone{Snooze{jittered(kRefusedDelay)}, "error", {}};
+    } else if (error.fault() == Fault::conflict) {
+      if (++conflicts <= 2 * core::kLostConnectionsMax) return std::nullopt;
+    }
+    return store::RanUndone{Retry{why + error.what()}, "error", error.sqlstate()};
+  }
+};
 
 }  // namespace
 
@@ -71,6 +98,7 @@ void Runner::execute(Task& task) {
 }
 
 std::optional<store::Ran> Runner::bring_content(Task& task) {
+  Tries tries;
   while (task.claimed.content_left && !task.abandoned) {
     try {
       if (!store::fetch_content(connection_.get(), task.processor, task.claimed))
@@ -78,7 +106,7 @@ std::optional<store::Ran> Runner::bring_content(Task& task) {
       return std::nullopt;
     } catch (const DbError& e) {
       const auto wait = connection_.failed(e);
-      if (!e.unsure()) return store::RanUndone{Retry{e.what()}, "error", e.sqlstate()};
+      if (auto end = tries.end_after(e)) return end;
       Settler::pause(task, wait);
     }
   }
@@ -129,13 +157,12 @@ store::Ran Runner::attempt(Task& task) {
   });
 }
 
-/// Runs the handler until it is known whether its transaction committed. Lost connections and
-/// conflicts run it again under the same claim, a bounded number of times; an outage while
+/// Runs the handler until it is known whether its transaction committed. Lost connections, refusals
+/// and conflicts run it again under the same claim, a bounded number of times; an outage while
 /// connecting is waited for as long as it takes.
 store::Ran Runner::attempt_until_known(Task& task) {
   if (auto cannot = bring_content(task)) return *std::move(cannot);
-  int lost = 0;
-  int conflicts = 0;
+  Tries tries;
   while (!task.abandoned) {
     milliseconds wait{};
     try {
@@ -156,15 +183,8 @@ store::Ran Runner::attempt_until_known(Task& task) {
       task.started = 0;
       task.backend_pid = 0;
       wait = connection_.failed(e);
-      const bool blame = e.fault() == Fault::conflict ? ++conflicts > 2 * core::kLostConnectionsMax
-                         : e.session_lost()           ? ++lost >= core::kLostConnectionsMax
-                                                      : true;
       if (e.fault() == Fault::in_doubt && !still_ours(task)) return store::RanDone{};
-      if (blame && !task.abandoned) {
-        const std::string why =
-            e.session_lost() ? "the connection was lost each time it ran: " : "";
-        return store::RanUndone{Retry{why + e.what()}, "error", e.sqlstate()};
-      }
+      if (auto end = tries.end_after(e); end && !task.abandoned) return *std::move(end);
     }
     Settler::pause(task, wait);
   }

@@ -27,11 +27,11 @@ void Wakeup::clear() const {
   [[maybe_unused]] const auto count = ::read(fd_, &drained, sizeof drained);
 }
 
-bool Wakeup::wait(std::chrono::milliseconds most) const {
-  pollfd waits{fd_, POLLIN, 0};
+bool Wakeup::wait(std::chrono::milliseconds most, int socket) const {
+  pollfd waits[2] = {{fd_, POLLIN, 0}, {socket, POLLIN, 0}};  // poll() passes over a negative one
   // A negative time, from a caller who was descheduled while computing it, would mean for ever.
   const auto ms = std::max(most, std::chrono::milliseconds{0}).count();
-  const bool rung = ::poll(&waits, 1, static_cast<int>(ms)) > 0;
+  const bool rung = ::poll(waits, 2, static_cast<int>(ms)) > 0;
   if (rung) clear();
   return rung;
 }

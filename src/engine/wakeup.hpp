@@ -13,8 +13,9 @@ class Wakeup {
   Wakeup& operator=(const Wakeup&) = delete;
 
   void notify() const;
-  /// Waits until notify() was called since the last wait, at most `most`. True when it was.
-  bool wait(std::chrono::milliseconds most) const;
+  /// Waits until notify() was called since the last wait, or something has come in at `socket` (or
+  /// its other side is gone), at most `most`. True when one of them was.
+  bool wait(std::chrono::milliseconds most, int socket = -1) const;
   /// Readable while a notify() has not been waited for.
   [[nodiscard]] int descriptor() const { return fd_; }
   /// Forgets what was notified.

@@ -67,10 +67,10 @@ std::string prepared_url(const ConnectSpec& spec) {
   const auto seconds = std::max<std::int64_t>(1, spec.connect_timeout.count() / 1000);
   return with_parameters(spec.url, {{"fallback_application_name", spec.application_name},
                                     {"connect_timeout", std::to_string(seconds)},
-                                    {"keepalives_idle", "10"},
-                                    {"keepalives_interval", "3"},
+                                    {"keepalives_idle", "3"},
+                                    {"keepalives_interval", "1"},
                                     {"keepalives_count", "3"},
-                                    {"tcp_user_timeout", "10000"},
+                                    {"tcp_user_timeout", "6000"},
                                     {"target_session_attrs", "read-write"},
                                     {"client_encoding", "UTF8"}});
 }

@@ -2,8 +2,10 @@
 // above store/.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,6 +29,22 @@ struct Claimed {
                                               ///< not to be started after it.
   core::microseconds waited{};                ///< From run_at to the claim.
   std::int64_t claimed_at_us{};  ///< Microseconds since 1970 by the clock of the database.
+};
+
+/// Claims by job and token, as parameters of a statement. Of two claims of one job (a lost reply
+/// may have led to a second) only the later one: tokens only rise, so the earlier holds nothing.
+class LatestClaims {
+ public:
+  void add(const Claimed& claimed) {
+    auto& token = tokens_[claimed.job.id];
+    token = std::max(token, claimed.claim_token);
+  }
+  [[nodiscard]] bool empty() const { return tokens_.empty(); }
+  [[nodiscard]] std::string ids() const;     ///< '{1,2}'.
+  [[nodiscard]] std::string tokens() const;  ///< In the order of ids().
+
+ private:
+  std::map<std::int64_t, int> tokens_;
 };
 
 /// Where a look for jobs starts.

@@ -5,7 +5,6 @@
 #include "core/limits.hpp"
 #include "core/text.hpp"
 #include "observe/fault_point.hpp"
-#include "pg/array.hpp"
 #include "pg/session.hpp"
 #include "store/statements.hpp"
 
@@ -98,14 +97,9 @@ bool settle(Database& database, int processor, const Claimed& claimed, const cor
 
 int release(Database& database, int processor, const std::vector<Claimed>& claims) {
   if (claims.empty()) return 0;
-  std::vector<std::int64_t> ids;
-  std::vector<std::int64_t> tokens;
-  for (const auto& claimed : claims) {
-    ids.push_back(claimed.job.id);
-    tokens.push_back(claimed.claim_token);
-  }
-  const auto result =
-      database.session().run(kRelease, processor, pg::int_array(ids), pg::int_array(tokens));
+  LatestClaims latest;
+  for (const auto& claimed : claims) latest.add(claimed);
+  const auto result = database.session().run(kRelease, processor, latest.ids(), latest.tokens());
   return static_cast<int>(pg::affected(result));
 }
 

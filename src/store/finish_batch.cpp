@@ -18,8 +18,8 @@ constexpr pg::Statement kFinishBatch{"finish_batch", R"(/* outbox:finish_batch *
 WITH d AS (
   DELETE FROM outbox.jobs j USING unnest($1::tid[], $2::bigint[], $3::int[]) AS u (tid, id, token)
    WHERE j.ctid = u.tid AND j.id + 0 = u.id AND j.claim_token = u.token AND j.claimed_by = $4::int
-  RETURNING j.id)
-SELECT array_agg(d.id) FROM d)"};
+  RETURNING j.id, j.claim_token)
+SELECT array_agg(d.id), array_agg(d.claim_token) FROM d)"};
 
 constexpr pg::Statement kFinishBatchHistory{"finish_batch_history",
                                             R"(/* outbox:finish_batch_history */
@@ -33,7 +33,7 @@ h AS (
   SELECT outbox.day_slot(clock_timestamp()), d.priority, d.attempt, d.crashes, $4::int, d.id, d.created_at, d.run_at, d.claimed_at,
          clock_timestamp(), d.queue, d.kind, d.unique_key, d.payload, d.headers
     FROM d)
-SELECT array_agg(d.id) FROM d)"};
+SELECT array_agg(d.id), array_agg(d.claim_token) FROM d)"};
 
 // The same by id (jobs_pkey, one descent each), for the few rows that something else has updated
 // since the claim.
@@ -48,17 +48,18 @@ h AS (
   SELECT outbox.day_slot(clock_timestamp()), d.priority, d.attempt, d.crashes, $3::int, d.id, d.created_at, d.run_at, d.claimed_at,
          clock_timestamp(), d.queue, d.kind, d.unique_key, d.payload, d.headers
     FROM d WHERE $4::boolean)
-SELECT array_agg(d.id) FROM d)"};
+SELECT array_agg(d.id), array_agg(d.claim_token) FROM d)"};
 
-void collect(const pqxx::result& result, std::unordered_set<std::int64_t>& ids) {
-  for (const auto id : pg::ints(pg::text(result[0][0]))) ids.insert(id);
+void collect(const pqxx::result& result, FinishedClaims& finished) {
+  const auto ids = pg::ints(pg::text(result[0][0]));
+  const auto tokens = pg::ints(pg::text(result[0][1]));
+  for (std::size_t i = 0; i < ids.size(); ++i) finished[ids[i]] = static_cast<int>(tokens[i]);
 }
 
 }  // namespace
 
-std::unordered_set<std::int64_t> finish_batch(Database& database, int processor,
-                                              const std::vector<const Claimed*>& claims,
-                                              bool history) {
+FinishedClaims finish_batch(Database& database, int processor,
+                            const std::vector<const Claimed*>& claims, bool history) {
   observe::fault_point("finish.before", database.socket());
   std::vector<std::string> places;
   std::vector<std::int64_t> ids;
@@ -69,22 +70,18 @@ std::unordered_set<std::int64_t> finish_batch(Database& database, int processor,
     tokens.push_back(claimed->claim_token);
   }
   auto& session = database.session();
-  std::unordered_set<std::int64_t> done;
+  FinishedClaims done;
   collect(session.run(history ? kFinishBatchHistory : kFinishBatch, pg::text_array(places),
                       pg::int_array(ids), pg::int_array(tokens), processor),
           done);
   observe::fault_point("finish.after", database.socket());
-  if (done.size() == claims.size()) return done;
-  ids.clear();
-  tokens.clear();
+  LatestClaims moved;
   for (const auto* claimed : claims) {
-    if (done.count(claimed->job.id) > 0) continue;
-    ids.push_back(claimed->job.id);
-    tokens.push_back(claimed->claim_token);
+    if (done.count(claimed->job.id) == 0) moved.add(*claimed);
   }
-  collect(
-      session.run(kFinishBatchMoved, pg::int_array(ids), pg::int_array(tokens), processor, history),
-      done);
+  if (!moved.empty()) {
+    collect(session.run(kFinishBatchMoved, moved.ids(), moved.tokens(), processor, history), done);
+  }
   return done;
 }
 

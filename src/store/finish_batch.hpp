@@ -2,7 +2,7 @@
 // tokens.
 #pragma once
 
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 #include "store/claimed.hpp"
@@ -10,9 +10,12 @@
 
 namespace outbox::store {
 
-/// Ids of those jobs that were still these claims', and are finished now; the others are stale.
-/// Throws core::DbError.
-[[nodiscard]] std::unordered_set<std::int64_t> finish_batch(
-    Database& database, int processor, const std::vector<const Claimed*>& claims, bool history);
+/// Tokens by job id.
+using FinishedClaims = std::unordered_map<std::int64_t, int>;
+
+/// The claims that still held their jobs, which are finished now; the others are stale. Throws
+/// core::DbError.
+[[nodiscard]] FinishedClaims finish_batch(Database& database, int processor,
+                                          const std::vector<const Claimed*>& claims, bool history);
 
 }  // namespace outbox::store

@@ -28,7 +28,9 @@ VALUES ($1::int, $2, $3, $4::int, $5::int, $6::text[], $7::text[], $8::boolean, 
 // the dead, SKIP LOCKED (a locked one is just beating). The transaction lock on a dead id is
 // dropped at the end of the statement. A restart or failover of the server drops every lock at
 // once: on a connection made anew (after this processor registered) a free lock proves something
-// only of those that have beaten since, or the first to reconnect would mark all others dead.
+// only of those that have beaten since, or the first to reconnect would mark all others dead. Nor
+// is a late heartbeat held against anybody before this connection has stood for that long: perhaps
+// the database was away for all.
 constexpr pg::Statement kBeat{"beat", R"(/* outbox:beat */
 WITH me AS (
   UPDATE outbox.processors p SET heartbeat_at = clock_timestamp() WHERE p.id = $1::int AND p.dead_at IS NULL
@@ -39,7 +41,7 @@ late AS (
          CASE WHEN p.heartbeat_at < clock_timestamp() - p.dead_after THEN 'its heartbeat was late' ELSE 'its session lock was gone' END AS why
     FROM outbox.processors p
    WHERE p.id <> $1::int AND p.dead_at IS NULL
-     AND (p.heartbeat_at < clock_timestamp() - p.dead_after OR (p.session_lock
+     AND (greatest(p.heartbeat_at, (SELECT here.since FROM here)) < clock_timestamp() - p.dead_after OR (p.session_lock
           AND (p.heartbeat_at > (SELECT here.since FROM here) OR (SELECT me.started_at FROM me) > (SELECT here.since FROM here))
           AND pg_try_advisory_xact_lock(7306802, p.id)))
      FOR UPDATE SKIP LOCKED),

@@ -78,13 +78,6 @@ std::string finish_text(pg::Session& session, const RunRequest& request, const C
   return std::string{"EXECUTE "} + kFinishJob.name + "(" + row + ")";
 }
 
-/// Whether the server may have committed before it, or the connection, went.
-bool reply_lost(const DbError& error) {
-  const std::string_view state{error.sqlstate()};
-  return error.session_lost() &&
-         (state.empty() || state.starts_with("08") || state.starts_with("57P"));
-}
-
 /// What an exception means that reached us from `stage`. Call inside a catch block.
 Ran explain(Stage stage) {
   try {
@@ -92,7 +85,7 @@ Ran explain(Stage stage) {
   } catch (const Undo& undo) {
     return undo.ran;
   } catch (const DbError& e) {
-    if (stage == Stage::finish && reply_lost(e))
+    if (stage == Stage::finish && e.connection_lost())
       throw DbError{Fault::in_doubt, e.sqlstate(), e.what()};
     if (e.session_lost() || e.fault() == Fault::conflict || stage == Stage::enter) throw;
     if (stage == Stage::finish) {

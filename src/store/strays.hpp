@@ -1,18 +1,17 @@
 // Claims that nobody knows of: their statement committed, and its reply was lost.
 #pragma once
 
-#include <cstdint>
 #include <string>
-#include <vector>
 
+#include "store/claimed.hpp"
 #include "store/database.hpp"
 
 namespace outbox::store {
 
-/// Gives back, uncharged, what `processor` has claimed in `queue` apart from the jobs `known`.
+/// Gives back, uncharged, what `processor` has claimed in `queue` apart from the claims `known`.
 /// Walks the queue's due jobs: only for after a lost connection. Rows that are locked just now are
 /// left; ask again later. Returns how many. Throws core::DbError.
 int release_strays(Database& database, int processor, const std::string& queue,
-                   const std::vector<std::int64_t>& known);
+                   const LatestClaims& known);
 
 }  // namespace outbox::store

@@ -25,7 +25,7 @@ void vanished(World& world, int jobs, int crashes = 0) {
   world.db.exec(
       "INSERT INTO outbox.processors (name, version, built_for, pid, queues, kinds, session_lock, "
       "dead_after, heartbeat_at) "
-      "VALUES ('gone', '1', 3, 1, '{}', '{}', false, '10s', now() - interval '1 hour');"
+      "VALUES ('gone', '1', 3, 1, '{}', '{}', false, '100ms', now() - interval '1 hour');"
       "INSERT INTO outbox.jobs (kind, attempt, claim_token, claimed_by, claimed_at, crashes) "
       "SELECT 'work', 1, 1, max(id), now(), " +
       std::to_string(crashes) + " FROM outbox.processors, generate_series(1, " +

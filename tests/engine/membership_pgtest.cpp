@@ -129,4 +129,47 @@ BOOST_AUTO_TEST_CASE(a_hand_driven_member_is_fenced_and_registers_anew) {
   member.stop(store::Left::nothing);  // twice does no harm
 }
 
+// Others take a free lock for a death at their next beat.
+BOOST_AUTO_TEST_CASE(a_heartbeat_session_that_is_ended_is_replaced_at_once) {
+  World world;
+  world.options.processor.heartbeat = 20s;
+  world.options.processor.dead_after = 1min;
+  RunningProcessor one{world};
+  BOOST_TEST(eventually(5s, [&] { return one.health().ready; }));
+  const std::string locks =
+      "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 7306802 AND granted";
+  for (int i = 0; i < 3; ++i) {
+    const auto pid = world.db.value(
+        "SELECT max(pid) FROM pg_stat_activity WHERE application_name "
+        "LIKE 'outboxd % heartbeat' AND datname = current_database()");
+    world.db.exec("SELECT pg_terminate_backend(" + pid + ", 5000)");
+    BOOST_TEST(eventually(2s, [&] { return world.db.number(locks) == 1; }));
+  }
+  BOOST_TEST(world.metric("outboxd_fenced_total") == 0);
+}
+
+// As in a connection that is silently gone: the heartbeat waits, and somebody else must notice.
+BOOST_AUTO_TEST_CASE(a_processor_whose_heartbeat_hangs_fences_itself) {
+  World world;
+  world.options.processor.heartbeat = 100ms;
+  world.options.processor.dead_after = 1s;
+  world.options.database.statement_timeout = 1min;
+  std::atomic<bool> started{false};
+  std::atomic<bool> told{false};
+  world.external("work", [&](ExternalContext& context) {
+    if (started.exchange(true)) return;  // it runs again
+    told = eventually(10s, [&] { return context.stop_token().stop_requested(); });
+  });
+  world.insert("work");
+  RunningProcessor one{world};
+  BOOST_TEST(eventually(5s, [&] { return started.load(); }));
+  test::Producer other{world};
+  other.run("BEGIN");
+  other.run("SELECT FROM outbox.processors FOR UPDATE");
+  BOOST_TEST(eventually(10s, [&] { return told.load(); }));
+  BOOST_TEST(one.id() == 0);
+  other.run("ROLLBACK");
+  BOOST_TEST(eventually(10s, [&] { return one.id() != 0 && world.finished() == 1; }));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

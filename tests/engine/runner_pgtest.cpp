@@ -131,6 +131,20 @@ BOOST_AUTO_TEST_CASE(an_sql_error_keeps_its_sqlstate) {
   BOOST_TEST(one.world.db.value("SELECT sqlstate FROM outbox.job_failures") == "22012");
 }
 
+// A full disk: the server is there, and refuses.
+BOOST_AUTO_TEST_CASE(what_the_server_has_no_room_for_costs_no_attempt) {
+  for (const char* state : {"53100", "58030", "25006"}) {
+    OneRun one{[&](Context& context) {
+      context.tx().exec("DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '" + std::string{state} +
+                        "'; END $$");
+    }};
+    one.run();
+    BOOST_TEST(one.job("attempt") == "0");
+    BOOST_TEST(one.job("claimed_by IS NULL AND run_at > now()") == "t");
+    BOOST_TEST(one.world.failures(one.id).empty());
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_large_payload_is_read_when_its_turn_comes) {
   World world;
   std::map<std::string, std::size_t> seen;

@@ -168,6 +168,15 @@ BOOST_AUTO_TEST_CASE(any_bytes_can_be_an_error_text) {
   BOOST_TEST(db.number("SELECT octet_length(last_error) FROM outbox.dead_jobs") <= 1'024);
 }
 
+// A release whose reply was lost, and the job was claimed again: both claims are owed.
+BOOST_AUTO_TEST_CASE(of_two_claims_of_one_job_the_later_one_is_released) {
+  const auto job = claimed_job();
+  auto older = job;
+  --older.claim_token;
+  BOOST_TEST(store::release(claims, kProcessor, {older, job}) == 1);
+  BOOST_TEST(!store::still_claimed(claims, kProcessor, job));
+}
+
 BOOST_AUTO_TEST_CASE(a_release_refunds_the_attempt_and_ends_the_claim) {
   const auto jobs = claimed_jobs(3);
   BOOST_TEST(store::release(claims, kProcessor, {}) == 0);

@@ -149,13 +149,19 @@ BOOST_AUTO_TEST_CASE(a_processor_whose_session_ended_is_marked_dead_at_the_next_
 BOOST_AUTO_TEST_CASE(a_processor_that_hangs_is_marked_dead_although_it_holds_its_lock) {
   Processor a{db, "a"};
   Processor b{db, "b"};
-  db.exec(
-      "UPDATE outbox.processors SET heartbeat_at = clock_timestamp() - interval '9 s' WHERE name = "
-      "'b'");
+  const auto last_beat = [&](const std::string& ago) {
+    db.exec(
+        "UPDATE outbox.processors SET dead_after = '500 ms', heartbeat_at = clock_timestamp() - "
+        "interval '" +
+        ago + "' WHERE name = 'b'");
+  };
+  last_beat("1 h");
+  a.reconnect();  // perhaps the database was away for all: b has its time from now on
   BOOST_TEST(a.beat().deaths.empty());
-  db.exec(
-      "UPDATE outbox.processors SET heartbeat_at = clock_timestamp() - interval '11 s' WHERE name "
-      "= 'b'");
+  db.exec("SELECT pg_sleep(0.6)");
+  last_beat("200 ms");
+  BOOST_TEST(a.beat().deaths.empty());
+  last_beat("600 ms");
   const auto beat = a.beat();
   BOOST_REQUIRE(beat.deaths.size() == 1U);
   BOOST_TEST(beat.deaths[0].reason == "its heartbeat was late");

@@ -23,6 +23,17 @@ struct Fixture {
         store::From::start, cursor);
     BOOST_REQUIRE(got.size() == static_cast<std::size_t>(most));
   }
+  /// Claims with token 1.
+  static store::LatestClaims known(const std::vector<std::int64_t>& ids, int token = 1) {
+    store::LatestClaims out;
+    for (const auto id : ids) {
+      store::Claimed claimed;
+      claimed.job.id = id;
+      claimed.claim_token = token;
+      out.add(claimed);
+    }
+    return out;
+  }
   std::string held() {
     return db.value(
         "SELECT coalesce(string_agg(id || ' by ' || claimed_by, ', ' ORDER BY id), 'none') FROM "
@@ -42,13 +53,13 @@ BOOST_AUTO_TEST_CASE(only_unknown_claims_of_this_processor_and_queue_are_given_b
   claim(7, 4);           // ids 1, 2, 5, 3 in order of priority
   claim(8, 1);           // id 4
   claim(7, 1, "other");  // id 6
-  BOOST_TEST(store::release_strays(database, 7, "default", {1, 5}) == 2);
+  BOOST_TEST(store::release_strays(database, 7, "default", known({1, 5})) == 2);
   BOOST_TEST(held() == "1 by 7, 4 by 8, 5 by 7, 6 by 7");
   BOOST_TEST(db.value("SELECT string_agg(concat_ws(' ', id, attempt, claim_token, claimed_at IS "
                       "NULL), ', ' ORDER BY id) "
                       "FROM outbox.jobs WHERE claimed_by IS NULL") == "2 0 2 t, 3 0 2 t");
-  BOOST_TEST(store::release_strays(database, 7, "default", {1, 5}) == 0);
-  BOOST_TEST(store::release_strays(database, 7, "default", {}) == 2);
+  BOOST_TEST(store::release_strays(database, 7, "default", known({1, 5})) == 0);
+  BOOST_TEST(store::release_strays(database, 7, "default", known({})) == 2);
 }
 
 BOOST_AUTO_TEST_CASE(a_suspect_keeps_the_attempt_that_its_claim_did_not_charge) {
@@ -58,16 +69,25 @@ BOOST_AUTO_TEST_CASE(a_suspect_keeps_the_attempt_that_its_claim_did_not_charge) 
   BOOST_REQUIRE(store::claim_suspect(
                     database, {.processor = 7, .queue = "default", .kinds = {"act"}, .most = 1})
                     .has_value());
-  BOOST_TEST(store::release_strays(database, 7, "default", {}) == 1);
+  BOOST_TEST(store::release_strays(database, 7, "default", known({})) == 1);
   BOOST_TEST(db.value("SELECT concat_ws(' ', attempt, suspect, claim_token) FROM outbox.jobs") ==
              "1 t 4");
+}
+
+// The retry of the first claim lost its reply, and so did the second claim.
+BOOST_AUTO_TEST_CASE(a_later_claim_of_a_known_job_is_given_back) {
+  db.exec("INSERT INTO outbox.jobs (kind, claim_token) VALUES ('act', 1)");
+  claim(7, 1);
+  BOOST_TEST(store::release_strays(database, 7, "default", known({1}, 2)) == 0);
+  BOOST_TEST(store::release_strays(database, 7, "default", known({1}, 1)) == 1);
+  BOOST_TEST(held() == "none");
 }
 
 BOOST_AUTO_TEST_CASE(a_row_that_the_lost_statement_still_holds_is_left) {
   db.exec("INSERT INTO outbox.jobs (kind) VALUES ('act'), ('act')");
   claim(7, 2);
   const test::Transaction lost{db, "SELECT FROM outbox.jobs WHERE id = 1 FOR UPDATE"};
-  BOOST_TEST(store::release_strays(database, 7, "default", {}) == 1);
+  BOOST_TEST(store::release_strays(database, 7, "default", known({})) == 1);
   BOOST_TEST(held() == "1 by 7");
 }
 
