@@ -3,7 +3,6 @@
 # and, every other round, while they have nothing to do but wait for jobs that are due in a second or
 # two. The database's clock is the only one that counts: nobody dies, nothing expires. Measured: how
 # late scheduled jobs ran. Needs the package faketime, whose library makes the clocks jump.
-# shellcheck disable=SC2119 # functions of lib.sh that take no arguments here
 set -euo pipefail
 source "${OUTBOX_SOURCE_DIR:?}/scripts/lib.sh"
 source "$OUTBOX_SOURCE_DIR/tests/chaos/lib.sh"
@@ -70,7 +69,8 @@ lateness() {
               percentile_disc(0.99) WITHIN GROUP (ORDER BY ms), max(ms))
          FROM (SELECT round(date_part('epoch', e.at - f.run_at) * 1000) AS ms
                  FROM chaos.effects e JOIN outbox.finished_jobs f ON f.id = e.job_id WHERE e.producer = 100) l"
-  early=$(sql 'SELECT count(*) FROM chaos.effects e JOIN outbox.finished_jobs f ON f.id = e.job_id WHERE e.producer = 100 AND e.at < f.run_at')
+  early=$(sql 'SELECT count(*) FROM chaos.effects e JOIN outbox.finished_jobs f ON f.id = e.job_id
+                WHERE e.producer = 100 AND e.at < f.run_at')
   ((early == 0)) || die "$early scheduled jobs ran too early"
 }
 
@@ -82,14 +82,14 @@ configure
 start_with_clock a
 start_with_clock b
 load_start
-offset=+0
+picked=+0
 for ((round = 1; round <= rounds; ++round)); do
   place_scheduled_jobs
   pause 200 800
-  previous=$offset
-  while [[ $offset == "$previous" ]]; do offset=$(any_of +5m -5m +1h -1h); done
-  jump a "$offset"
-  jump b "$(opposite "$offset")"
+  previous=$picked
+  while [[ $picked == "$previous" ]]; do pick +5m -5m +1h -1h; done
+  jump a "$picked"
+  jump b "$(opposite "$picked")"
   ((round % 2 == 1)) || kill -STOP "$load"
   pause 2000 4000 # long enough for a heartbeat that hangs to be missed
   kill -CONT "$load"

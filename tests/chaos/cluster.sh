@@ -109,6 +109,7 @@ node_starts() {
 
 node_address() { say "host=$nodes/$1 port=$node_port user=postgres"; }
 node_pid() { head -n 1 "$nodes/$1/data/postmaster.pid" 2>/dev/null; }
+node_runs() { kill -0 "$(node_pid "$1")" 2>/dev/null; }
 node_stop() { as_server "$bin/pg_ctl" stop -D "$nodes/$1/data" -m "$2" -s -w -t 60; } # node_stop NAME MODE
 
 node_sql() { # node_sql NAME QUERY

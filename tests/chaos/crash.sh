@@ -16,7 +16,9 @@ witness_start() {
 }
 witness_connected() { [[ $(sql "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'witness'") == 1 ]]; }
 
-any_backend() { sql "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'outboxd%' ORDER BY random() LIMIT 1"; }
+kill_backend() { # one that is just leaving does not count
+  kill -KILL "$(sql "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'outboxd%' ORDER BY random() LIMIT 1")" 2>/dev/null
+}
 
 crash() { # crash HOW
   local postmaster
@@ -24,7 +26,7 @@ crash() { # crash HOW
   case $1 in
     stop) kill -QUIT "$postmaster" ;; # what pg_ctl stop -m immediate sends
     kill) kill -KILL "$postmaster" ;;
-    backend) until kill -KILL "$(any_backend)"; do :; done ;; # one that is just leaving does not count
+    backend) eventually 30 "a backend to kill" kill_backend ;;
   esac
   wait "$witness" || true
   down=$EPOCHREALTIME

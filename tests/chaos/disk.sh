@@ -17,7 +17,7 @@ space_mount() { # space_mount DIR MEGABYTES
 nearly_full() { # nearly_full DIR
   quietly "$work/queue.log" "$outboxd" queues pause default --url "$url" || die "outboxd queues pause failed, see above"
   pause 2000 3000
-  fallocate -l "$(($(df --output=avail -B1 "$1" | tail -n 1) - 4194304))" "$1/filler"
+  fallocate -l "$(($(df --output=avail -B1 "$1" | tail -n 1) - 33554432))" "$1/filler"
   quietly "$work/queue.log" "$outboxd" queues resume default --url "$url" || die "outboxd queues resume failed, see above"
 }
 
@@ -56,7 +56,8 @@ wal_on_disk() { # the whole server is on the small disk
   space=$nodes/a
   space_mount "$space" 600
   # No checkpoint, hence no old WAL file that serves again; and small ones.
-  initdb_options=(--wal-segsize=1)
+  # shellcheck disable=SC2034  # for node_create
+  local initdb_options=(--wal-segsize=1)
   node_create a 'max_wal_size = 1GB'
   node_start a
   server="postgresql:///postgres?host=$nodes/a&port=$node_port&user=postgres"
@@ -81,10 +82,10 @@ fill_once() { # fill_once ROUND WHAT NODE
   nearly_full "$space"
   keep_full "$space" $((full / 2))
   keep_full "$space" $((full / 2)) node_sql "$3" 'SELECT pg_switch_wal()' # what the WAL still had to write on
-  what+=": $(sql 'SELECT 1' >/dev/null 2>&1 && say 'the server stayed' || say 'the server stopped')"
+  if node_runs "$3"; then what+=', the server stayed'; else what+=', the server stopped'; fi
   down=$EPOCHREALTIME
   rm "$space/filler"
-  [[ -f $nodes/$3/data/postmaster.pid ]] && kill -0 "$(node_pid "$3")" 2>/dev/null || node_start "$3"
+  node_runs "$3" || node_start "$3"
   writable "$1" "$what" "$down"
 }
 
@@ -103,7 +104,7 @@ run() { # run WHAT NODE
   resumed
   for name in a b; do
     tried=$(tries "$name" $((rounds * full))) || hasty=" of $name"
-    say "tries of $name a second while it was full: $tried"
+    say "tries each second while it was full, $name: $tried"
   done
   charged_none
   [[ -z $hasty ]] || die "loops$hasty tried too often, see above"

@@ -14,7 +14,7 @@ processor_start b
 load_start
 for ((round = 1; round <= rounds; ++round)); do
   pause 300 1200
-  victim=$(any_of a b)
+  pick a b && victim=$picked
   id=$(processor_id "$victim")
   at=$EPOCHREALTIME
   processor_kill "$victim"

@@ -32,6 +32,8 @@ max_crashes=20 # a job that several faults hit must not end in the dead letters
 chaos_begin() {
   trap 'chaos_end' EXIT
   say "seed $seed, $rounds rounds, $rate jobs/s"
+  # The shell tells of every process that a signal ended; here that is what happens all the time.
+  exec 2> >(grep --line-buffered -vE ': line [0-9]+: +[0-9]+ (Killed|Aborted|Segmentation fault|Terminated) ' >&2)
   "$root/scripts/pg" -n "$cluster" "$@" up
   server=$("$root/scripts/pg" -n "$cluster" url)
   chaos_database chaos
@@ -55,7 +57,7 @@ chaos_end() {
   fi
   processors_kill
   "$root/scripts/pg" -n "$cluster" down || true
-  [[ -n ${CHAOS_KEEP:-} ]] && note "files are in $work" || rm -rf "$work"
+  if [[ -n ${CHAOS_KEEP:-} ]]; then note "files are in $work"; else rm -rf "$work"; fi
   return "$status"
 }
 
@@ -114,11 +116,14 @@ place() {
 }
 
 # pause LEAST MOST: a random time between two faults, in ms. Not a wait for anything.
-pause() { sleep "$(awk -v a="$1" -v b="$2" -v r="$RANDOM" 'BEGIN { printf "%.3f", (a + (b - a) * r / 32767) / 1000 }')"; }
+pause() {
+  local ms=$(($1 + ($2 - $1) * RANDOM / 32767))
+  sleep "$((ms / 1000)).$(printf '%03d' $((ms % 1000)))"
+}
 
-any_of() { # any_of WORD…
+pick() { # pick WORD…: one of them, into picked. In this shell: a subshell draws other numbers.
   local words=("$@")
-  say "${words[RANDOM % $#]}"
+  picked=${words[RANDOM % $#]}
 }
 
 # Jobs that a processor holds now: when they run again is measured by `again`.

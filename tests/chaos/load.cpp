@@ -151,12 +151,16 @@ class Producer {
       transaction.outcome = undo ? Outcome::undone : Outcome::unknown;
       connection_.reset();
     } catch (const pqxx::sql_error& e) {
-      // The server said that it failed; but one that is going down may say so after the commit.
-      transaction.outcome =
-          undo || e.sqlstate().rfind("57P", 0) != 0 ? Outcome::undone : Outcome::unknown;
+      transaction.outcome = undo || !in_doubt(e.sqlstate()) ? Outcome::undone : Outcome::unknown;
       connection_.reset();
     }
     notebook_.note(transaction);
+  }
+
+  /// The server said that it failed; but one that goes down, for a full disk too, may say so after
+  /// the commit.
+  static bool in_doubt(const std::string& sqlstate) {
+    return sqlstate.rfind("57P", 0) == 0 || sqlstate == "53100" || sqlstate == "58030";
   }
 
   bool connect() {

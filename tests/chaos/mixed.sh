@@ -26,8 +26,8 @@ answers() { sql 'SELECT 1' >/dev/null 2>&1; }
 declare -A done_=()
 for ((round = 1; round <= rounds; ++round)); do
   pause 50 1000
-  victim=$(any_of "${names[@]}")
-  fault=$(any_of kill kill pause stop terminate terminate server)
+  pick "${names[@]}" && victim=$picked
+  pick kill kill pause stop terminate terminate server && fault=$picked
   done_[$fault]=$((${done_[$fault]:-0} + 1))
   case $fault in
     kill) processor_kill "$victim" ;;

@@ -18,7 +18,7 @@ load_start --kinds cpp,outside,cpp,outside,direct,claimed
 held=0
 for ((round = 1; round <= rounds; ++round)); do
   pause 50 400
-  victim=$(any_of a b)
+  pick a b && victim=$picked
   id=$(processor_id "$victim")
   at=$EPOCHREALTIME
   processor_signal "$victim" STOP

@@ -17,7 +17,7 @@ slowest=0
 for ((round = 1; round <= rounds; ++round)); do
   for kind in cpp outside; do place "$kind" ", \"sleep\": $((100 + RANDOM % 1500))"; done
   pause 100 600
-  victim=$(any_of a b)
+  pick a b && victim=$picked
   id=$(processor_id "$victim")
   at=${EPOCHREALTIME/./}
   processor_stop "$victim" # dies unless the exit code is 0
