@@ -42,6 +42,7 @@ seconds_since() { # seconds_since START, where START was $EPOCHREALTIME
 
 # sanitizer_options PRESET: for the programs of that preset, and into the array runner what must stand
 # before them.
+# shellcheck disable=SC2034  # runner is the caller's
 sanitizer_options() {
   local supp=$root/.sanitizers
   runner=()
@@ -52,6 +53,9 @@ sanitizer_options() {
   # GCC 12's thread sanitizer dies at start where the kernel randomises addresses too widely.
   [[ $1 != tsan ]] || ! setarch -R true 2>/dev/null || runner=(setarch -R)
 }
+
+# The files of tests/chaos that are scenarios, and not what they share.
+chaos_scenarios() { grep -l '^profile ' "$root"/tests/chaos/*.sh; }
 
 # pg_bindir: where initdb and postgres live; the newest server from 14 on. Fails when there is none.
 pg_bindir() {

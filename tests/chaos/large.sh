@@ -4,7 +4,7 @@ set -euo pipefail
 source "${OUTBOX_SOURCE_DIR:?}/scripts/lib.sh"
 source "$OUTBOX_SOURCE_DIR/tests/chaos/lib.sh"
 
-profile 200 1000
+profile 64 1000
 chaos_begin
 configure
 sql "INSERT INTO chaos.business SELECT 1, s, s, (ARRAY['direct', 'claimed', 'cpp', 'outside'])[1 + s % 4] FROM generate_series(1, $rounds) s"

@@ -4,7 +4,7 @@
 #   CHAOS_LONG    empty: the short profile, seconds; else the long one
 #   CHAOS_SEED, CHAOS_ROUNDS, CHAOS_RATE (jobs/s)    instead of the profile's
 # and OUTBOX_BUILD_DIR, OUTBOX_SOURCE_DIR.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154  # what scenarios read; root
 
 chaos=$(dirname "${BASH_SOURCE[0]}")
 programs=${OUTBOX_BUILD_DIR:?}
@@ -21,8 +21,9 @@ started=$EPOCHREALTIME
 # The short profile also runs under sanitizers, where all takes several times as long.
 rounds=1 rate=300
 profile() { # profile ROUNDS LONG_ROUNDS [RATE LONG_RATE]
-  rounds=${CHAOS_ROUNDS:-$([[ -n ${CHAOS_LONG:-} ]] && say "$2" || say "$1")}
-  rate=${CHAOS_RATE:-$([[ -n ${CHAOS_LONG:-} ]] && say "${4:-1000}" || say "${3:-300}")}
+  rounds=$1 rate=${3:-300}
+  [[ -z ${CHAOS_LONG:-} ]] || rounds=$2 rate=${4:-1000}
+  rounds=${CHAOS_ROUNDS:-$rounds} rate=${CHAOS_RATE:-$rate}
 }
 
 # chaos_begin [-o name=value]…: the cluster, the database, its tables. Heartbeats are quick, so that

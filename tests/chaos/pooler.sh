@@ -65,7 +65,7 @@ kill_one() { # kill_one ROUND: and nothing else happens until its jobs have run
   at=$EPOCHREALTIME
   processor_kill "$victim"
   hold "$1" "$id" "$at"
-  processor_start "$victim"
+  eventually 30 "processor $victim to register" keeps_running "$victim"
   eventually 90 "the jobs that processor $id held to run" held_ran
 }
 
@@ -118,6 +118,7 @@ recovery() {
         GROUP BY what ORDER BY what"
   sql "SELECT format('no job waited longer than %s ms for its start', round(max(date_part('epoch', started_at - run_at)) * 1000))
          FROM outbox.finished_jobs"
+  say "$(sql "SELECT count(*) FROM chaos.faults WHERE what = 'processor'") processors killed, $starts started for them"
   again
   slowest=$(sql "SELECT coalesce(round(max(date_part('epoch', f.started_at - h.at)) * 1000), 0)
                    FROM chaos.held h JOIN outbox.finished_jobs f ON f.id = h.job_id WHERE f.started_at > h.at")
