@@ -56,7 +56,8 @@ class DbError : public std::runtime_error {
   /// what ran there. Else, of an outage, the server is there and refuses.
   [[nodiscard]] bool connection_lost() const {
     const std::string_view state{sqlstate_};
-    return session_lost() && (state.empty() || state.starts_with("08") || state.starts_with("57P"));
+    return session_lost() && (state.empty() || state.starts_with("08") ||
+                              state.starts_with("57P") || state.starts_with("25P0"));
   }
 
   /// Whether what was sent may have been done all the same: the connection was lost, or the error

@@ -13,8 +13,10 @@ namespace outbox::core {
 using Clock = std::chrono::steady_clock;
 using std::chrono::microseconds;
 
-/// A sweep may take at most a tenth of the time: due again after max(50 ms, 10 x its own duration);
-/// soon, when somebody waits for it (to fall asleep), after 10 x its own duration.
+/// A sweep may take at most a tenth of the time: due again after max(50 ms, 10 x its duration);
+/// soon, when somebody waits for it (to fall asleep), after 10 x its duration. Of the last two the
+/// shorter counts, and a pause has an end: a stall (a lock, a network that was away) is no slow
+/// index, and what came meanwhile waits behind the cursor.
 class SweepPace {
  public:
   enum class When { usual, soon };
@@ -22,13 +24,17 @@ class SweepPace {
     return now >= (when == When::soon ? soon_ : next_);
   }
   void swept(Clock::time_point end, Clock::duration took) {
-    soon_ = end + 10 * took;
+    soon_ = end + std::min<Clock::duration>(10 * std::min(took, last_), kPauseMost);
+    last_ = took;
     next_ = std::max(soon_, end + std::chrono::milliseconds{50});
   }
 
  private:
+  static constexpr std::chrono::seconds kPauseMost{5};
+
   Clock::time_point next_;
   Clock::time_point soon_;
+  Clock::duration last_{Clock::duration::max() / 20};
 };
 
 /// Size of a direct group: grows while statements stay short, shrinks when they do not.

@@ -33,6 +33,7 @@ constexpr milliseconds kHeldLook{5};
 constexpr std::chrono::minutes kSuspectPause{5};
 /// How often what is owed is looked at.
 constexpr milliseconds kOwedLook{100};
+constexpr milliseconds kOwedMost{5'000};
 /// How often claims without a reply are looked for.
 constexpr milliseconds kStraysLook{1'000};
 constexpr std::chrono::hours kStraysAnyway{1};
@@ -114,11 +115,12 @@ milliseconds Dispatcher::work(int processor) {
 }
 
 milliseconds Dispatcher::claim_some(int processor, const LanePlan::ClaimedShare& share, int most) {
+  auto& database = connection_.get();
   const auto start = Clock::now();
   const auto from =
       sweep_.due(start, services_.waker.sweeps()) ? store::From::start : store::From::cursor;
   lane_.looking();
-  auto jobs = store::claim(connection_.get(), request(processor, share.kinds, most), from, cursor_);
+  auto jobs = store::claim(database, request(processor, share.kinds, most), from, cursor_);
   const auto took = since(start);
   const int count = static_cast<int>(jobs.size());
   if (from == store::From::start) {
@@ -319,7 +321,9 @@ void Dispatcher::give_back() {
     }
   } catch (const DbError& e) {
     const auto wait = connection_.failed(e);
-    give_back_at_ = Clock::now() + std::max<Clock::duration>(wait, 10 * (Clock::now() - start));
+    give_back_at_ =
+        Clock::now() + std::max<Clock::duration>(
+                           wait, std::min<Clock::duration>(10 * (Clock::now() - start), kOwedMost));
   }
 }
 
@@ -339,8 +343,8 @@ void Dispatcher::look_for_strays(int processor) {
   look_for_strays_at_ = start + 10 * limit;  // if it does not come to its end
   const int found = store::release_strays(connection_.get(), processor, queue_, known);
   if (found > 0) services_.events.released(queue_, found);
-  look_for_strays_at_ =
-      Clock::now() + std::max<Clock::duration>(kStraysLook, 10 * (Clock::now() - start));
+  look_for_strays_at_ = Clock::now() + std::clamp<Clock::duration>(10 * (Clock::now() - start),
+                                                                   kStraysLook, 10 * limit);
   strays_anyway_at_ = Clock::now() + jittered(kStraysAnyway);
   if (unsure_since_ && start > *unsure_since_ + limit + kStraysLook) unsure_since_.reset();
 }

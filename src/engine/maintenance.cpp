@@ -73,6 +73,7 @@ milliseconds Maintenance::turn() {
       fresh_death_ = false;
       dead_waiting_ = true;
       rescue_ = {};
+      rescue_every_ = kRescueLeast;
     }
     if (dead_waiting_ && rescue_.due(rescue_every_)) rescue();
     if (schema_.due(kSchemaEvery)) look_at_schema();
@@ -102,7 +103,7 @@ void Maintenance::rescue() {
   dead_waiting_ = false;
   const auto took = std::chrono::duration_cast<milliseconds>(Clock::now() - start);
   rescue_every_ =
-      std::max(10 * took, found > 0 ? kRescueLeast : std::min(rescue_every_ * 2, kRescueMost));
+      std::min(std::max(10 * took, found > 0 ? kRescueLeast : rescue_every_ * 2), kRescueMost);
   if (found == 0) return;
   services_.suspects_hint.fetch_add(1);
   services_.waker.found_work();

@@ -3,6 +3,8 @@
 //   08xxx                         outage    connection
 //   25006                         outage    read-only: we are connected to a demoted server
 //   57P01 … 57P05                 outage    the server ends or refuses sessions
+//   25P03, 25P04                  outage    it has ended one whose transaction stood still, or took
+//                                           too long
 //   53xxx, 58030                  outage    disk full, too many connections, out of memory, I/O
 //   error 54000 "wraparound"            outage    the database takes no writes; else a row is too
 //   large 26000, 0A000 "cached plan"    outage    a prepared statement is gone or no longer fits
@@ -33,6 +35,7 @@ Fault classify(std::string_view sqlstate, std::string_view message) {
   static constexpr std::array kRules{
       Rule{"08", Fault::outage},      Rule{"25006", Fault::outage},
       Rule{"57P0", Fault::outage},    Rule{"53", Fault::outage},
+      Rule{"25P03", Fault::outage},   Rule{"25P04", Fault::outage},
       Rule{"58030", Fault::outage},   Rule{"54000", Fault::outage, "wraparound"},
       Rule{"26000", Fault::outage},   Rule{"0A000", Fault::outage, "cached plan"},
       Rule{"40001", Fault::conflict}, Rule{"40P01", Fault::conflict},

@@ -30,6 +30,11 @@ constexpr const char* kProbeClient =
     "3; "
     "SET tcp_user_timeout = '10s'";
 
+/// Our own transactions make round trips of milliseconds; a process that is paused between two of
+/// them must not keep a job's row locked, or nobody can rescue it. run() has its own limit for
+/// handlers.
+constexpr const char* kIdleInTransaction = "; SET idle_in_transaction_session_timeout = '5s'";
+
 std::string fixed_plans(const char* set) {
   std::string sql;
   for (const auto& [name, value] : kFixedPlans)
@@ -146,9 +151,7 @@ void Session::look_at_server() {
 void Session::apply_settings(const ConnectSpec& spec) {
   if (pooled_) return;  // they would stay on a connection that others use
   const auto limit = "statement_timeout = " + std::to_string(spec.statement_timeout.count());
-  std::string sql = "SET " + limit +
-                    "; SET idle_in_transaction_session_timeout = 0; SET lock_timeout = 0" +
-                    kProbeClient;
+  std::string sql = "SET " + limit + "; SET lock_timeout = 0" + kIdleInTransaction + kProbeClient;
   if (spec.purpose == Purpose::hot) {
     look_at_settings();
     sql += fixed_plans("; SET ");

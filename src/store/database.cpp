@@ -41,7 +41,7 @@ Database::~Database() = default;
 Database::Database(Database&&) noexcept = default;
 Database& Database::operator=(Database&&) noexcept = default;
 
-int Database::backend_pid() const { return session_->backend_pid(); }
+int Database::backend_pid() const { return pooled() ? 0 : session_->backend_pid(); }
 int Database::socket() const { return session_->socket(); }
 bool Database::pooled() const { return session_->pooled(); }
 

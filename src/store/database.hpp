@@ -41,6 +41,7 @@ class Database {
   Database& operator=(const Database&) = delete;
 
   [[nodiscard]] pg::Session& session() { return *session_; }
+  /// For a cancel; 0 behind a transaction pooler, where it would hit whoever has the backend now.
   [[nodiscard]] int backend_pid() const;
   [[nodiscard]] int socket() const;
   /// Whether a transaction pooler stands between: no session locks, no LISTEN.

@@ -34,7 +34,7 @@ chaos_begin() {
   trap 'chaos_end' EXIT
   say "seed $seed, $rounds rounds, $rate jobs/s"
   # The shell tells of every process that a signal ended; here that is what happens all the time.
-  exec 2> >(grep --line-buffered -vE ': line [0-9]+: +[0-9]+ (Killed|Aborted|Segmentation fault|Terminated) ' >&2)
+  exec 2> >(trap '' INT TERM HUP && exec grep --line-buffered -vE ': line [0-9]+: +[0-9]+ (Killed|Aborted|Segmentation fault|Terminated) ' >&2)
   "$root/scripts/pg" -n "$cluster" "$@" up
   server=$("$root/scripts/pg" -n "$cluster" url)
   chaos_database chaos

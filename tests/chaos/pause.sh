@@ -24,7 +24,8 @@ for ((round = 1; round <= rounds; ++round)); do
   processor_signal "$victim" STOP
   hold "$round" "$id" "$at"
   eventually 10 "processor $id to be marked dead" marked_dead "$id"
-  eventually 10 "the jobs of processor $id to be rescued" rescued "$id"
+  # One may be paused in the middle of a transaction of its own: the server ends that after 5 s.
+  eventually 30 "the jobs of processor $id to be rescued" rescued "$id"
   pause 0 500
   processor_signal "$victim" CONT
   eventually 10 "processor $victim to register anew" registered_anew "$victim" "$id"

@@ -29,13 +29,15 @@ INI
   console="postgresql://postgres@/pgbouncer?host=${work//\//%2F}&port=6432"
 }
 
+pooler_answers() { psql -X -q -d "$pooled" -c 'SELECT 1' >"$work/out" 2>&1; }
+
 # It is among the processors, so that whatever ends this script ends it too.
 pooler_start() {
   local login=()
   ((EUID != 0)) || login=(setpriv --reuid nobody --regid nogroup --clear-groups)
   "${login[@]}" pgbouncer -q "$work/pgbouncer.ini" >>"$work/pgbouncer.log" 2>&1 </dev/null &
   processors[pooler]=$!
-  eventually 10 "PgBouncer to answer, see $work/pgbouncer.log" psql -X -q -d "$pooled" -c 'SELECT 1' -o "$work/out"
+  eventually 10 "PgBouncer to answer, see $work/pgbouncer.log" pooler_answers
 }
 
 pooler_end() { # pooler_end SIGNAL

@@ -35,11 +35,11 @@ BOOST_AUTO_TEST_SUITE(fault_test)
 BOOST_AUTO_TEST_CASE(every_sqlstate_has_one_meaning) {
   const std::vector<std::pair<std::string, Fault>> table{
       {"08006", Fault::outage},   {"25006", Fault::outage},   {"57P01", Fault::outage},
-      {"57P03", Fault::outage},   {"53100", Fault::outage},   {"53300", Fault::outage},
-      {"58030", Fault::outage},   {"26000", Fault::outage},   {"40001", Fault::conflict},
-      {"40P01", Fault::conflict}, {"55P03", Fault::busy},     {"57014", Fault::canceled},
-      {"23505", Fault::rejected}, {"42601", Fault::rejected}, {"25P02", Fault::rejected},
-      {"", Fault::rejected},      {"5", Fault::rejected},
+      {"57P03", Fault::outage},   {"25P03", Fault::outage},   {"53100", Fault::outage},
+      {"53300", Fault::outage},   {"58030", Fault::outage},   {"26000", Fault::outage},
+      {"40001", Fault::conflict}, {"40P01", Fault::conflict}, {"55P03", Fault::busy},
+      {"57014", Fault::canceled}, {"23505", Fault::rejected}, {"42601", Fault::rejected},
+      {"25P02", Fault::rejected}, {"", Fault::rejected},      {"5", Fault::rejected},
   };
   for (const auto& [state, fault] : table) {
     BOOST_TEST_CONTEXT("sqlstate '" << state << "'") {

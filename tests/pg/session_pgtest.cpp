@@ -213,6 +213,28 @@ BOOST_AUTO_TEST_CASE(a_notification_is_taken_once_and_a_lost_connection_is_notic
                         DbError, [](const DbError& e) { return e.session_lost(); });
 }
 
+// As a process does that is paused between two statements: its locks must go.
+BOOST_AUTO_TEST_CASE(a_transaction_that_stands_still_is_ended_with_its_session) {
+  pg::Session session{spec};
+  BOOST_TEST(setting(session, "idle_in_transaction_session_timeout") == "5s");
+  session.run_script("SET idle_in_transaction_session_timeout = '50ms'");
+  try {
+    session.transact([&](pqxx::work& tx) {
+      session.call(tx, kInsert, 1);
+      BOOST_TEST(test::eventually(5s, [&] {
+        return db.number("SELECT count(*) FROM pg_stat_activity WHERE pid = " +
+                         std::to_string(session.backend_pid())) == 0;
+      }));
+      session.call(tx, kInsert, 2);
+    });
+    BOOST_ERROR("it could go on");
+  } catch (const DbError& e) {
+    BOOST_TEST(e.connection_lost());
+    BOOST_TEST((e.fault() != Fault::in_doubt));
+  }
+  BOOST_TEST(rows() == 0);
+}
+
 BOOST_AUTO_TEST_CASE(the_server_ends_the_statement_of_a_client_that_is_gone) {
   pg::Session session{spec};
   BOOST_TEST(setting(session, "client_connection_check_interval") == "1s");
