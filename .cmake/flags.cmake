@@ -8,6 +8,9 @@ target_compile_options(outbox_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow 
 # At -Og, and under sanitizers, GCC 12 sees ghosts inside its own library; release builds keep this one.
 target_compile_options(outbox_flags INTERFACE $<$<CONFIG:Dev>:-Wno-maybe-uninitialized>)
 
+# A source that others are compiled with (CMAKE_UNITY_BUILD) looks to GCC like a header with types of its own.
+target_compile_options(outbox_flags INTERFACE $<$<BOOL:${CMAKE_UNITY_BUILD}>:-Wno-subobject-linkage>)
+
 # GCC 12 takes "text" + std::string for an overlapping copy when it inlines it (its bug 105651).
 target_compile_options(outbox_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
 

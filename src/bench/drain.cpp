@@ -12,12 +12,12 @@ namespace outbox::bench {
 
 namespace {
 
-constexpr int kConnections = 2;
+constexpr int kFloorConnections = 2;
 
 /// Runs `loop` on its own connection in each of the threads, until all are through.
 double on_connections(const Settings& settings, const std::function<void(store::Database&)>& loop) {
   std::vector<std::unique_ptr<store::Database>> databases;
-  for (int i = 0; i < kConnections; ++i)
+  for (int i = 0; i < kFloorConnections; ++i)
     databases.push_back(
         std::make_unique<store::Database>(settings.database, "bench floor", store::Use::claims));
   const auto start = core::Clock::now();

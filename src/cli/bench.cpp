@@ -17,7 +17,7 @@ using bench::Line;
 using core::Error;
 using core::ExitCode;
 
-struct Options {
+struct BenchOptions {
   DataOptions data;
   std::string scenario;
   bench::Settings settings;
@@ -83,7 +83,7 @@ void refuse_bystanders(store::Database& database, bool force) {
       "one), or --force"};
 }
 
-ExitCode run(const Options& options) {
+ExitCode run_bench(const BenchOptions& options) {
   core::LogOptions log;
   log.level = "error";
   observe::init_log(log);
@@ -110,7 +110,7 @@ ExitCode run(const Options& options) {
 }  // namespace
 
 void add_bench(CLI::App& app, const OnRun& on_run) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<BenchOptions>();
   CLI::App& command = add_data_command(
       app, "bench", "Measure this program on a database that is otherwise idle", options->data);
   std::vector<std::string> names;
@@ -138,7 +138,7 @@ void add_bench(CLI::App& app, const OnRun& on_run) {
   command.add_flag("--pin", settings.pin, "steady: hold a snapshot open");
   command.add_flag("--sql", settings.sql, "steady: an sql handler in the direct lane");
   command.add_flag("--force", options->force, "Also where other jobs wait or a processor runs");
-  command.callback([options, on_run] { on_run([options] { return run(*options); }); });
+  command.callback([options, on_run] { on_run([options] { return run_bench(*options); }); });
 }
 
 }  // namespace outbox::cli

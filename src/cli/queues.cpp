@@ -17,7 +17,7 @@ struct NamedQueue : DataOptions {
   std::string name;
 };
 
-void add_list(CLI::App& queues, const OnRun& on_run) {
+void add_queue_list(CLI::App& queues, const OnRun& on_run) {
   const auto options = std::make_shared<DataOptions>();
   auto& command =
       add_data_command(queues, "list", "How much waits in each queue, and since when", *options);
@@ -92,7 +92,7 @@ void add_resume(CLI::App& queues, const OnRun& on_run) {
 void add_queues(CLI::App& app, const OnRun& on_run) {
   CLI::App& queues = *app.add_subcommand("queues", "Look at queues, pause and resume them");
   queues.require_subcommand(1);
-  add_list(queues, on_run);
+  add_queue_list(queues, on_run);
   add_pause(queues, on_run);
   add_resume(queues, on_run);
 }

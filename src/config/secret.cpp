@@ -12,7 +12,7 @@
 namespace outbox::config {
 namespace {
 
-constexpr std::size_t kMostBytes = 64U * 1024U;
+constexpr std::size_t kMostSecretBytes = 64U * 1024U;
 
 class File {
  public:
@@ -31,12 +31,12 @@ class File {
   int fd_;
 };
 
-Secret refuse(std::string problem, std::string hint) {
+Secret unusable(std::string problem, std::string hint) {
   return {std::nullopt, std::move(problem), std::move(hint)};
 }
 
 Secret refuse_errno(const std::string& path) {
-  return refuse(
+  return unusable(
       "cannot read the file " + show(path) + ": " + std::generic_category().message(errno),
       "check the path, and that the user of this process may read it");
 }
@@ -53,12 +53,13 @@ Secret read_secret_file(const std::string& path) {
   struct stat status {};
   if (file.fd() < 0 || ::fstat(file.fd(), &status) != 0) return refuse_errno(path);
   if (!S_ISREG(status.st_mode)) {
-    return refuse(show(path) + " is not a regular file", "name a file that holds only the secret");
+    return unusable(show(path) + " is not a regular file",
+                    "name a file that holds only the secret");
   }
   if ((status.st_mode & S_IROTH) != 0) {
-    return refuse("the file " + show(path) + " can be read by everybody", "chmod 600 " + path);
+    return unusable("the file " + show(path) + " can be read by everybody", "chmod 600 " + path);
   }
-  std::string text(kMostBytes + 1, '\0');
+  std::string text(kMostSecretBytes + 1, '\0');
   std::size_t size = 0;
   while (size < text.size()) {
     const ssize_t got = ::read(file.fd(), text.data() + size, text.size() - size);
@@ -67,16 +68,16 @@ Secret read_secret_file(const std::string& path) {
     if (got == 0) break;
     size += static_cast<std::size_t>(got);
   }
-  if (size > kMostBytes) {
-    return refuse("the file " + show(path) + " is larger than 64 KiB", "is it the right file?");
+  if (size > kMostSecretBytes) {
+    return unusable("the file " + show(path) + " is larger than 64 KiB", "is it the right file?");
   }
   text.resize(size);
   strip_line_break(text);
   if (text.empty())
-    return refuse("the file " + show(path) + " is empty", "write the secret into it");
+    return unusable("the file " + show(path) + " is empty", "write the secret into it");
   if (text.find('\0') != std::string::npos) {
-    return refuse("the file " + show(path) + " holds a NUL byte",
-                  "it must hold only the secret as text");
+    return unusable("the file " + show(path) + " holds a NUL byte",
+                    "it must hold only the secret as text");
   }
   return {std::move(text), {}, {}};
 }

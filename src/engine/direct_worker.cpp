@@ -16,7 +16,6 @@ namespace {
 
 constexpr int kConflictsMax = 5;
 constexpr milliseconds kHelperPoll{30'000};
-constexpr milliseconds kBlindPoll{50};
 
 }  // namespace
 

@@ -24,8 +24,6 @@ namespace {
 constexpr milliseconds kSuspectLook{5'000};
 /// After the grace time handlers are told to stop; they have this long to do so.
 constexpr milliseconds kLastWait{700};
-/// Without LISTEN (a pooler) an idle lane polls this often.
-constexpr milliseconds kBlindPoll{50};
 /// Held back for a suspect, which may end at any time, or by runners that are busier than they
 /// were.
 constexpr milliseconds kHeldLook{5};

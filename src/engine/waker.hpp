@@ -21,6 +21,9 @@
 
 namespace outbox::engine {
 
+/// Without LISTEN (a pooler) an idle lane polls this often.
+inline constexpr core::milliseconds kBlindPoll{50};
+
 /// A thread that looks for jobs, as the waker sees it. Created by Waker::add_lane before start();
 /// lives as long as the waker.
 class Lane {

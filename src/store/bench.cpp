@@ -8,7 +8,7 @@ namespace outbox::store {
 namespace {
 
 // Stays with this session, and keeps a second benchmark away.
-constexpr pg::Statement kLock{"bench_lock", R"(/* outbox:bench_lock */
+constexpr pg::Statement kBenchLock{"bench_lock", R"(/* outbox:bench_lock */
 SELECT pg_try_advisory_lock(7306804, 0))"};
 
 // Index: jobs_claim_idx from either end: the first and the last queue are enough to see another.
@@ -43,7 +43,7 @@ SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint, d.xact_commit, t.n_tup_upd
   FROM pg_stat_database d, pg_stat_all_tables t
  WHERE d.datname = current_database() AND t.relid = 'outbox.jobs'::regclass)"};
 
-constexpr pg::Statement kState{"bench_state", R"(/* outbox:bench_state */
+constexpr pg::Statement kBenchState{"bench_state", R"(/* outbox:bench_state */
 SELECT (SELECT count(*) FROM outbox.jobs j WHERE j.queue = $1), count(*), count(DISTINCT e.job_id) FROM outbox_bench.effects e)"};
 
 constexpr pg::Statement kInsert{"bench_insert", R"(/* outbox:bench_insert */
@@ -66,7 +66,8 @@ double now_seconds() {
 
 Bystanders bench_bystanders(Database& database) {
   const auto row = database.session().run(kBystanders, kBenchQueue)[0];
-  return {row[0].as<bool>(), row[1].as<bool>(), !database.session().run(kLock)[0][0].as<bool>()};
+  return {row[0].as<bool>(), row[1].as<bool>(),
+          !database.session().run(kBenchLock)[0][0].as<bool>()};
 }
 
 void bench_prepare(Database& database) {
@@ -117,7 +118,7 @@ BenchCounters bench_counters(Database& database) {
 }
 
 BenchState bench_state(Database& database) {
-  const auto row = database.session().run(kState, kBenchQueue)[0];
+  const auto row = database.session().run(kBenchState, kBenchQueue)[0];
   return {row[0].as<std::int64_t>(), row[1].as<std::int64_t>(), row[2].as<std::int64_t>()};
 }
 

@@ -20,7 +20,7 @@ constexpr std::int64_t kFirstWindow = 10'000;
 constexpr std::int64_t kLargestWindow = std::int64_t{1} << 40;
 constexpr milliseconds kQuickWindow{150};
 constexpr milliseconds kWindowPatience{1'000};
-constexpr milliseconds kPatience{2'000};
+constexpr milliseconds kPagePatience{2'000};
 
 // The highest id there may be. Index: the two primary keys, backwards, one row each. The sequence,
 // because history has no ordered index on id; the tables, because a row may have been put there by
@@ -80,7 +80,7 @@ JobPage jobs_list(Database& database, const JobFilter& filter) {
   if (filter.after > 0) high = std::min(high, filter.after - 1);
 
   const auto limit = static_cast<std::size_t>(filter.limit);
-  const auto give_up = Clock::now() + kPatience;
+  const auto give_up = Clock::now() + kPagePatience;
   std::int64_t width = kFirstWindow;
   std::int64_t widest = kLargestWindow;
   Clock::duration before{};

@@ -21,8 +21,8 @@ using Clock = std::chrono::steady_clock;
 // CONCURRENTLY would wait for.
 constexpr pg::Statement kTryLock{"migrate_try_lock",
                                  "SELECT pg_catalog.pg_try_advisory_lock(7306803, 0)"};
-constexpr pg::Statement kUnlock{"migrate_unlock",
-                                "SELECT pg_catalog.pg_advisory_unlock(7306803, 0)"};
+constexpr pg::Statement kMigrateUnlock{"migrate_unlock",
+                                       "SELECT pg_catalog.pg_advisory_unlock(7306803, 0)"};
 
 // Other sessions that hold the migrator's lock ($1) or any lock on our tables (else), longest
 // transaction first.
@@ -79,7 +79,7 @@ MigrationLock::MigrationLock(pg::Session& session, Patience& patience) : session
 
 MigrationLock::~MigrationLock() {
   try {
-    session_.run(kUnlock);
+    session_.run(kMigrateUnlock);
   } catch (...) {  // the connection is gone, and the lock with it
   }
 }

@@ -3,7 +3,11 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace line_test {
+
 using namespace outbox::bench;
+
+}  // namespace line_test
 
 BOOST_AUTO_TEST_SUITE(line_test)
 

@@ -7,9 +7,9 @@
 
 #include <boost/test/unit_test.hpp>
 
-using namespace outbox::chaos;
+namespace checker_test {
 
-namespace {
+using namespace outbox::chaos;
 
 constexpr Key kLost{2, 1};
 
@@ -37,7 +37,7 @@ bool convicts(const std::string& rule, const std::function<void(History&)>& doct
                      [&](const auto& violation) { return violation.rule == rule; });
 }
 
-}  // namespace
+}  // namespace checker_test
 
 BOOST_AUTO_TEST_SUITE(checker_test)
 

@@ -8,10 +8,10 @@
 #include "core/error.hpp"
 #include "support/captured_log.hpp"
 
+namespace admin_server_test {
+
 using namespace outbox;
 using cli::AdminServer;
-
-namespace {
 
 struct Fixture {
   test::CapturedLog log{"info", core::LogFormat::json};
@@ -22,7 +22,7 @@ struct Fixture {
   httplib::Client client{"127.0.0.1", server.port()};
 };
 
-}  // namespace
+}  // namespace admin_server_test
 
 BOOST_FIXTURE_TEST_SUITE(admin_server_test, Fixture)
 

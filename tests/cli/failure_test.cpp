@@ -3,11 +3,15 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace failure_test {
+
 using namespace outbox;
 using cli::describe;
 using core::DbError;
 using core::ExitCode;
 using core::Fault;
+
+}  // namespace failure_test
 
 BOOST_AUTO_TEST_SUITE(failure_test)
 

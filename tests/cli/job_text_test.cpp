@@ -3,9 +3,9 @@
 
 #include <boost/test/unit_test.hpp>
 
-using namespace outbox;
+namespace job_text_test {
 
-namespace {
+using namespace outbox;
 
 store::JobDetail detail() {
   store::JobDetail out;
@@ -21,7 +21,7 @@ store::JobDetail detail() {
   return out;
 }
 
-}  // namespace
+}  // namespace job_text_test
 
 BOOST_AUTO_TEST_SUITE(job_text_test)
 

@@ -5,15 +5,15 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace output_test {
+
 using namespace outbox::cli;
 using outbox::store::Moment;
 using namespace std::chrono_literals;
 
-namespace {
-
 Moment at(std::int64_t us) { return Moment{std::chrono::microseconds{us}}; }
 
-}  // namespace
+}  // namespace output_test
 
 BOOST_AUTO_TEST_SUITE(output_test)
 

@@ -3,7 +3,11 @@
 
 #include "config/bad_config.hpp"
 
+namespace checks_test {
+
 using namespace outbox::config;
+
+}  // namespace checks_test
 
 BOOST_AUTO_TEST_SUITE(checks_test)
 

@@ -12,10 +12,10 @@
 #include "config/print.hpp"
 #include "config/yaml.hpp"
 
+namespace example_test {
+
 using namespace outbox::config;
 namespace core = outbox::core;
-
-namespace {
 
 const std::string kFile = OUTBOX_SOURCE_DIR "/config/outboxd.example.yaml";
 
@@ -60,7 +60,7 @@ std::string comment_above(const std::vector<std::string>& lines, int line) {
   return out;
 }
 
-}  // namespace
+}  // namespace example_test
 
 BOOST_AUTO_TEST_SUITE(example_test)
 

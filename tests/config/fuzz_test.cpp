@@ -10,9 +10,9 @@
 #include "config/load.hpp"
 #include "config/print.hpp"
 
-using namespace outbox::config;
+namespace fuzz_test {
 
-namespace {
+using namespace outbox::config;
 
 std::string example() {
   std::ifstream in{OUTBOX_SOURCE_DIR "/config/outboxd.example.yaml", std::ios::binary};
@@ -45,7 +45,7 @@ void damage(std::string& text, std::mt19937& random) {
   }
 }
 
-}  // namespace
+}  // namespace fuzz_test
 
 BOOST_AUTO_TEST_SUITE(fuzz_test)
 

@@ -12,6 +12,8 @@
 #include "config/print.hpp"
 #include "core/redact.hpp"
 
+namespace load_test {
+
 using outbox::config::Environment;
 using outbox::config::format_errors;
 using outbox::config::load_file;
@@ -20,8 +22,6 @@ using outbox::config::Loaded;
 using outbox::config::print;
 using namespace std::chrono_literals;
 namespace core = outbox::core;
-
-namespace {
 
 Environment environment(std::map<std::string, std::string> variables) {
   return [variables](const std::string& name) -> std::optional<std::string> {
@@ -74,7 +74,7 @@ class Folder {
   std::vector<std::string> files_;
 };
 
-}  // namespace
+}  // namespace load_test
 
 BOOST_AUTO_TEST_SUITE(load_test)
 

@@ -9,6 +9,8 @@
 #include "config/keys.hpp"
 #include "config/load.hpp"
 
+namespace print_test {
+
 using outbox::config::Environment;
 using outbox::config::format_errors;
 using outbox::config::Key;
@@ -18,8 +20,6 @@ using outbox::config::Loaded;
 using outbox::config::print;
 using namespace std::chrono_literals;
 namespace core = outbox::core;
-
-namespace {
 
 const Environment kNone = [](const std::string&) { return std::nullopt; };
 
@@ -42,7 +42,7 @@ core::Options unusual() {
   return o;
 }
 
-}  // namespace
+}  // namespace print_test
 
 BOOST_AUTO_TEST_SUITE(print_test)
 

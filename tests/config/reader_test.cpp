@@ -4,9 +4,9 @@
 
 #include "config/bad_config.hpp"
 
-using namespace outbox::config;
+namespace reader_test {
 
-namespace {
+using namespace outbox::config;
 
 std::string in_queue(const std::string& text) {
   return kDatabase + "queues: {q: {" + text + "}}\n";
@@ -16,7 +16,7 @@ std::string in_processor(const std::string& text) {
   return kDatabase + "processor:\n  " + text + "\n";
 }
 
-}  // namespace
+}  // namespace reader_test
 
 BOOST_AUTO_TEST_SUITE(reader_test)
 

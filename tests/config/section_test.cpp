@@ -3,7 +3,11 @@
 
 #include "config/bad_config.hpp"
 
+namespace section_test {
+
 using namespace outbox::config;
+
+}  // namespace section_test
 
 BOOST_AUTO_TEST_SUITE(section_test)
 

@@ -3,7 +3,11 @@
 
 #include "config/bad_config.hpp"
 
+namespace yaml_test {
+
 using namespace outbox::config;
+
+}  // namespace yaml_test
 
 BOOST_AUTO_TEST_SUITE(yaml_test)
 

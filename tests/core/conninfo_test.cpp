@@ -5,10 +5,10 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace conninfo_test {
+
 using outbox::core::parse_conninfo;
 using outbox::core::with_password;
-
-namespace {
 
 // "key=value;" for each part, the value as written.
 std::string parts_of(const std::string& text) {
@@ -21,7 +21,7 @@ std::string parts_of(const std::string& text) {
   return out;
 }
 
-}  // namespace
+}  // namespace conninfo_test
 
 BOOST_AUTO_TEST_SUITE(conninfo_test)
 

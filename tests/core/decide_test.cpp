@@ -10,7 +10,7 @@
 
 #include "core/limits.hpp"
 
-namespace {
+namespace decide_test {
 
 using namespace std::chrono_literals;
 using namespace outbox;
@@ -40,7 +40,7 @@ struct Case {
   std::string expected;
 };
 
-}  // namespace
+}  // namespace decide_test
 
 BOOST_AUTO_TEST_SUITE(decide_test)
 

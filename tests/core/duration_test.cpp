@@ -5,9 +5,13 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace duration_test {
+
 using outbox::core::format_duration;
 using outbox::core::parse_duration;
 using std::chrono::milliseconds;
+
+}  // namespace duration_test
 
 BOOST_AUTO_TEST_SUITE(duration_test)
 

@@ -5,7 +5,11 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace redact_test {
+
 using outbox::core::redact_url;
+
+}  // namespace redact_test
 
 BOOST_AUTO_TEST_SUITE(redact_test)
 

@@ -7,7 +7,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-namespace {
+namespace text_test {
 
 using outbox::core::printable;
 using outbox::core::storable;
@@ -19,7 +19,7 @@ struct Case {
   std::string expected;
 };
 
-}  // namespace
+}  // namespace text_test
 
 BOOST_AUTO_TEST_SUITE(text_test)
 

@@ -57,5 +57,5 @@ eventually 60 "the queue to be empty" jobs_done
 expect_sql 'its heartbeat was late' "SELECT dead_reason FROM outbox.processors WHERE dead_at IS NOT NULL"
 processor_stop b
 ledger_check
-expect_sql 0 "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+expect_sql 0 "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE l.locktype = 'advisory' AND d.datname = current_database()"
 say "$committed jobs behind a pooler"

@@ -4,13 +4,13 @@
 #include "engine/direct_worker.hpp"
 #include "support/engine.hpp"
 
+namespace direct_worker_pgtest {
+
 using namespace outbox;
 using namespace std::chrono_literals;
 using test::Bench;
 using test::eventually;
 using test::World;
-
-namespace {
 
 /// Turns both lanes until no job is due.
 bool work_off(World& world, Bench& bench, core::milliseconds limit = 20s) {
@@ -22,7 +22,7 @@ bool work_off(World& world, Bench& bench, core::milliseconds limit = 20s) {
   });
 }
 
-}  // namespace
+}  // namespace direct_worker_pgtest
 
 BOOST_AUTO_TEST_SUITE(direct_worker_pgtest)
 

@@ -4,13 +4,13 @@
 #include "engine/dispatcher.hpp"
 #include "support/engine.hpp"
 
+namespace dispatcher_pgtest {
+
 using namespace outbox;
 using namespace std::chrono_literals;
 using test::Bench;
 using test::eventually;
 using test::World;
-
-namespace {
 
 std::int64_t claimed(World& world) {
   return world.db.number("SELECT count(*) FROM outbox.jobs WHERE claimed_by IS NOT NULL");
@@ -19,7 +19,7 @@ std::int64_t claimed(World& world) {
 /// Whether ordinary claims may be made.
 bool open(Bench& bench) { return bool{engine::SoloGate::Entry{bench.solo}}; }
 
-}  // namespace
+}  // namespace dispatcher_pgtest
 
 BOOST_AUTO_TEST_SUITE(dispatcher_pgtest)
 

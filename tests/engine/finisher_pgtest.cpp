@@ -5,14 +5,14 @@
 #include "engine/finisher.hpp"
 #include "support/engine.hpp"
 
+namespace finisher_pgtest {
+
 using namespace outbox;
 using namespace std::chrono_literals;
 using test::Bench;
 using test::eventually;
 using test::RunningProcessor;
 using test::World;
-
-namespace {
 
 /// One external job, run once by hand.
 struct OneExternal {
@@ -31,7 +31,7 @@ struct OneExternal {
   std::int64_t id{};
 };
 
-}  // namespace
+}  // namespace finisher_pgtest
 
 BOOST_AUTO_TEST_SUITE(finisher_pgtest)
 

@@ -3,11 +3,11 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace lane_plan_test {
+
 using namespace outbox;
 using namespace std::chrono_literals;
 using engine::LanePlan;
-
-namespace {
 
 engine::Handler sql(core::Lane lane = core::Lane::automatic) {
   engine::Handler handler;
@@ -41,7 +41,7 @@ struct Fixture {
   LanePlan plan{"default", handlers, events};
 };
 
-}  // namespace
+}  // namespace lane_plan_test
 
 BOOST_FIXTURE_TEST_SUITE(lane_plan_test, Fixture)
 

@@ -12,13 +12,13 @@
 #include "support/actor.hpp"
 #include "support/engine.hpp"
 
+namespace maintenance_pgtest {
+
 using namespace outbox;
 using namespace std::chrono_literals;
 using test::eventually;
 using test::RunningProcessor;
 using test::World;
-
-namespace {
 
 /// A processor that vanished long ago, with claims.
 void vanished(World& world, int jobs, int crashes = 0) {
@@ -32,7 +32,7 @@ void vanished(World& world, int jobs, int crashes = 0) {
       std::to_string(jobs) + ") n GROUP BY n");
 }
 
-}  // namespace
+}  // namespace maintenance_pgtest
 
 BOOST_AUTO_TEST_SUITE(maintenance_pgtest)
 

@@ -8,13 +8,13 @@
 #include "engine/membership.hpp"
 #include "support/engine.hpp"
 
+namespace membership_pgtest {
+
 using namespace outbox;
 using namespace std::chrono_literals;
 using test::eventually;
 using test::RunningProcessor;
 using test::World;
-
-namespace {
 
 void mark_dead(World& world, int id) {
   world.db.exec(
@@ -23,7 +23,7 @@ void mark_dead(World& world, int id) {
       std::to_string(id));
 }
 
-}  // namespace
+}  // namespace membership_pgtest
 
 BOOST_AUTO_TEST_SUITE(membership_pgtest)
 

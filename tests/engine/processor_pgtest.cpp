@@ -10,13 +10,13 @@
 #include "engine/processor.hpp"
 #include "support/engine.hpp"
 
+namespace processor_pgtest {
+
 using namespace outbox;
 using namespace std::chrono_literals;
 using test::eventually;
 using test::RunningProcessor;
 using test::World;
-
-namespace {
 
 constexpr auto kOurs = "datname = current_database() AND application_name LIKE 'outboxd %'";
 
@@ -127,7 +127,7 @@ std::int64_t not_exactly_once(World& world, int jobs) {
                          "OR (SELECT count(*) FROM outbox.finished_jobs WHERE id = n) <> 1");
 }
 
-}  // namespace
+}  // namespace processor_pgtest
 
 BOOST_AUTO_TEST_SUITE(processor_pgtest)
 

@@ -8,13 +8,13 @@
 #include "engine/runner.hpp"
 #include "support/engine.hpp"
 
+namespace runner_pgtest {
+
 using namespace outbox;
 using namespace std::chrono_literals;
 using test::Bench;
 using test::eventually;
 using test::World;
-
-namespace {
 
 /// One job of a kind whose handler is `handler`, claimed and executed once.
 struct OneRun {
@@ -40,7 +40,7 @@ void end_own_backend(Context& context) {
   context.tx().exec("SELECT pg_terminate_backend(pg_backend_pid())");
 }
 
-}  // namespace
+}  // namespace runner_pgtest
 
 BOOST_AUTO_TEST_SUITE(runner_pgtest)
 

@@ -11,9 +11,13 @@
 
 #include "support/eventually.hpp"
 
+namespace slots_test {
+
 using namespace std::chrono_literals;
 using outbox::engine::Slots;
 using outbox::test::eventually;
+
+}  // namespace slots_test
 
 BOOST_AUTO_TEST_SUITE(slots_test)
 

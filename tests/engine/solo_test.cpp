@@ -7,15 +7,15 @@
 
 #include "support/eventually.hpp"
 
+namespace solo_test {
+
 using namespace std::chrono_literals;
 using outbox::engine::SoloGate;
 using outbox::test::eventually;
 
-namespace {
-
 bool open(SoloGate& gate) { return bool{SoloGate::Entry{gate}}; }
 
-}  // namespace
+}  // namespace solo_test
 
 BOOST_AUTO_TEST_SUITE(solo_test)
 

@@ -10,6 +10,8 @@
 
 #include "support/eventually.hpp"
 
+namespace task_test {
+
 using namespace std::chrono_literals;
 using outbox::engine::Inbox;
 using outbox::engine::RunQueue;
@@ -17,15 +19,13 @@ using outbox::engine::Task;
 using outbox::engine::TaskPtr;
 using outbox::test::eventually;
 
-namespace {
-
 TaskPtr task(std::int64_t id) {
   auto made = std::make_shared<Task>();
   made->claimed.job.id = id;
   return made;
 }
 
-}  // namespace
+}  // namespace task_test
 
 BOOST_AUTO_TEST_SUITE(task_test)
 

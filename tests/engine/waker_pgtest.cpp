@@ -7,13 +7,13 @@
 #include "engine/waker.hpp"
 #include "support/engine.hpp"
 
+namespace waker_pgtest {
+
 using namespace outbox;
 using namespace std::chrono_literals;
 using test::eventually;
 using test::RunningProcessor;
 using test::World;
-
-namespace {
 
 /// Sessions that make producers notify: those that hold all stripes.
 std::int64_t sleepers(World& world) {
@@ -47,7 +47,7 @@ struct Sleepy : World {
   }
 };
 
-}  // namespace
+}  // namespace waker_pgtest
 
 BOOST_AUTO_TEST_SUITE(waker_pgtest)
 

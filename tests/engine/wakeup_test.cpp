@@ -9,18 +9,18 @@
 
 #include "support/eventually.hpp"
 
+namespace wakeup_test {
+
 using namespace std::chrono_literals;
 using outbox::engine::Wakeup;
 using outbox::test::eventually;
-
-namespace {
 
 bool readable(const Wakeup& wakeup) {
   pollfd waits{wakeup.descriptor(), POLLIN, 0};
   return ::poll(&waits, 1, 0) == 1;
 }
 
-}  // namespace
+}  // namespace wakeup_test
 
 BOOST_AUTO_TEST_SUITE(wakeup_test)
 

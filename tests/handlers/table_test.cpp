@@ -5,10 +5,10 @@
 
 #include "core/error.hpp"
 
+namespace table_test {
+
 using namespace outbox;
 using namespace std::chrono_literals;
-
-namespace {
 
 core::KindOptions configured_sql(const std::string& role = {}) {
   core::KindOptions kind;
@@ -31,7 +31,7 @@ bool has(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-}  // namespace
+}  // namespace table_test
 
 BOOST_AUTO_TEST_SUITE(table_test)
 

@@ -8,14 +8,14 @@
 #include "observe/label_cache.hpp"
 #include "support/captured_log.hpp"
 
+namespace events_test {
+
 using namespace outbox;
 using namespace std::chrono_literals;
 using core::LogFormat;
 using observe::Events;
 using observe::JobRef;
 using test::CapturedLog;
-
-namespace {
 
 bool has(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
@@ -55,7 +55,7 @@ void every_event(Events& events) {
                       .paused = true});
 }
 
-}  // namespace
+}  // namespace events_test
 
 BOOST_AUTO_TEST_SUITE(events_test)
 

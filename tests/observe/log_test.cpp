@@ -5,18 +5,18 @@
 
 #include "support/captured_log.hpp"
 
+namespace log_test {
+
 using namespace outbox;
 using core::LogFormat;
 using observe::Level;
 using observe::Line;
 using test::CapturedLog;
 
-namespace {
-
 const std::string kForged =
     "x\n2026-01-01T00:00:00.000Z error dead job=1\r\x1B[2J\" event=dead \\\" job=2";
 
-}  // namespace
+}  // namespace log_test
 
 BOOST_AUTO_TEST_SUITE(log_test)
 

@@ -3,7 +3,11 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace array_test {
+
 using namespace outbox::pg;
+
+}  // namespace array_test
 
 BOOST_AUTO_TEST_SUITE(array_test)
 

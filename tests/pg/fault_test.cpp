@@ -9,11 +9,11 @@
 #include <boost/test/unit_test.hpp>
 #include <pqxx/pqxx>
 
+namespace fault_test {
+
 using namespace outbox;
 using core::DbError;
 using core::Fault;
-
-namespace {
 
 template <class Thrown>
 DbError classified(const Thrown& thrown) {
@@ -28,7 +28,7 @@ DbError classified(const Thrown& thrown) {
   }
 }
 
-}  // namespace
+}  // namespace fault_test
 
 BOOST_AUTO_TEST_SUITE(fault_test)
 

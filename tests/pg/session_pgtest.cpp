@@ -10,13 +10,13 @@
 #include "support/database.hpp"
 #include "support/eventually.hpp"
 
+namespace session_pgtest {
+
 using namespace outbox;
 using core::DbError;
 using core::Fault;
 using test::TestDatabase;
 using namespace std::chrono_literals;
-
-namespace {
 
 constexpr pg::Statement kSetting{"test_setting", "SELECT current_setting($1)"};
 constexpr pg::Statement kInsert{"test_insert", "INSERT INTO t VALUES ($1::int)"};
@@ -47,7 +47,7 @@ Fault fault_of(F call) {
   throw std::logic_error{"nothing was thrown"};
 }
 
-}  // namespace
+}  // namespace session_pgtest
 
 BOOST_FIXTURE_TEST_SUITE(session_pgtest, Fixture)
 

@@ -8,7 +8,7 @@
 #include "core/limits.hpp"
 #include "support/database.hpp"
 
-namespace {
+namespace backoff_pgtest {
 
 using namespace std::chrono_literals;
 using outbox::core::Backoff;
@@ -21,7 +21,7 @@ std::string call(const Backoff& backoff, const std::string& attempt) {
          std::to_string(backoff.cap.count()) + ", " + std::to_string(backoff.jitter) + ")) * 1000)";
 }
 
-}  // namespace
+}  // namespace backoff_pgtest
 
 BOOST_AUTO_TEST_SUITE(backoff_pgtest)
 

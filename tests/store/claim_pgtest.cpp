@@ -12,12 +12,12 @@
 #include "support/emptied.hpp"
 #include "support/eventually.hpp"
 
+namespace claim_pgtest {
+
 using namespace outbox;
 using store::Claimed;
 using store::From;
 using test::TestDatabase;
-
-namespace {
 
 constexpr int kProcessor = 7;
 
@@ -52,7 +52,7 @@ struct Fixture {
   }
 };
 
-}  // namespace
+}  // namespace claim_pgtest
 
 BOOST_FIXTURE_TEST_SUITE(claim_pgtest, Fixture)
 

@@ -10,7 +10,7 @@
 
 #include "support/database.hpp"
 
-namespace {
+namespace constraints_pgtest {
 
 using outbox::test::TestDatabase;
 
@@ -102,7 +102,7 @@ std::string refusal(TestDatabase& test, const std::string& sql) {
   return {};
 }
 
-}  // namespace
+}  // namespace constraints_pgtest
 
 BOOST_AUTO_TEST_SUITE(constraints_pgtest)
 

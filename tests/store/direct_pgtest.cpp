@@ -8,8 +8,12 @@
 
 #include "support/direct.hpp"
 
+namespace direct_pgtest {
+
 using namespace outbox;
 using namespace outbox::test;
+
+}  // namespace direct_pgtest
 
 BOOST_FIXTURE_TEST_SUITE(direct_pgtest, DirectFixture)
 

@@ -4,8 +4,12 @@
 
 #include "support/direct.hpp"
 
+namespace direct_settings_pgtest {
+
 using namespace outbox;
 using namespace outbox::test;
+
+}  // namespace direct_settings_pgtest
 
 BOOST_FIXTURE_TEST_SUITE(direct_settings_pgtest, DirectFixture)
 

@@ -5,17 +5,17 @@
 #include "support/database.hpp"
 #include "support/emptied.hpp"
 
+namespace due_pgtest {
+
 using namespace outbox;
 using test::TestDatabase;
-
-namespace {
 
 struct Fixture {
   TestDatabase& db = test::emptied_database();
   store::Database database{db.options(), "test", store::Use::claims};
 };
 
-}  // namespace
+}  // namespace due_pgtest
 
 BOOST_FIXTURE_TEST_SUITE(due_pgtest, Fixture)
 

@@ -10,7 +10,7 @@
 
 #include "support/database.hpp"
 
-namespace {
+namespace enqueue_pgtest {
 
 using namespace std::chrono_literals;
 using namespace std::string_literals;
@@ -48,7 +48,7 @@ bool says(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-}  // namespace
+}  // namespace enqueue_pgtest
 
 BOOST_FIXTURE_TEST_SUITE(enqueue_pgtest, Application)
 

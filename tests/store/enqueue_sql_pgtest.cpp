@@ -8,7 +8,7 @@
 #include "support/database.hpp"
 #include "support/eventually.hpp"
 
-namespace {
+namespace enqueue_sql_pgtest {
 
 using namespace std::chrono_literals;
 using outbox::test::TestDatabase;
@@ -64,7 +64,7 @@ bool waits(TestDatabase& test, const Producer& who, const Producer& whom) {
 const std::string kUnique = "outbox.enqueue('mail', unique_key => 'u')";
 const std::string kUniqueMany = R"(outbox.enqueue_many('[{"kind": "mail", "unique_key": "u"}]'))";
 
-}  // namespace
+}  // namespace enqueue_sql_pgtest
 
 BOOST_AUTO_TEST_SUITE(enqueue_sql_pgtest)
 

@@ -8,12 +8,12 @@
 #include "support/database.hpp"
 #include "support/emptied.hpp"
 
+namespace finish_pgtest {
+
 using namespace outbox;
 using core::milliseconds;
 using store::Claimed;
 using test::TestDatabase;
-
-namespace {
 
 constexpr int kProcessor = 7;
 
@@ -58,7 +58,7 @@ struct Fixture {
   }
 };
 
-}  // namespace
+}  // namespace finish_pgtest
 
 BOOST_FIXTURE_TEST_SUITE(finish_pgtest, Fixture)
 

@@ -6,10 +6,10 @@
 #include "support/database.hpp"
 #include "support/emptied.hpp"
 
+namespace handler_check_pgtest {
+
 using namespace outbox;
 using test::TestDatabase;
-
-namespace {
 
 using Kinds = std::map<std::string, core::KindOptions>;
 
@@ -37,7 +37,7 @@ struct Fixture {
   }
 };
 
-}  // namespace
+}  // namespace handler_check_pgtest
 
 BOOST_FIXTURE_TEST_SUITE(handler_check_pgtest, Fixture)
 

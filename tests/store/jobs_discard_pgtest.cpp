@@ -5,18 +5,18 @@
 #include "store/jobs_discard.hpp"
 #include "support/database.hpp"
 
+namespace jobs_discard_pgtest {
+
 using namespace outbox;
 using store::DiscardEnd;
 using test::TestDatabase;
-
-namespace {
 
 struct Fixture {
   TestDatabase db;
   store::Database database{db.options(), "test", store::Use::people};
 };
 
-}  // namespace
+}  // namespace jobs_discard_pgtest
 
 BOOST_FIXTURE_TEST_SUITE(jobs_discard_pgtest, Fixture)
 

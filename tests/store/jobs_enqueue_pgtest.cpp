@@ -4,17 +4,17 @@
 #include "store/jobs_enqueue.hpp"
 #include "support/database.hpp"
 
+namespace jobs_enqueue_pgtest {
+
 using namespace outbox;
 using test::TestDatabase;
-
-namespace {
 
 struct Fixture {
   TestDatabase db;
   store::Database database{db.options(), "test", store::Use::people};
 };
 
-}  // namespace
+}  // namespace jobs_enqueue_pgtest
 
 BOOST_FIXTURE_TEST_SUITE(jobs_enqueue_pgtest, Fixture)
 

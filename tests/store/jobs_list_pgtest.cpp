@@ -4,10 +4,10 @@
 #include "store/jobs_list.hpp"
 #include "support/database.hpp"
 
+namespace jobs_list_pgtest {
+
 using namespace outbox;
 using test::TestDatabase;
-
-namespace {
 
 /// One job of each state; ids 1 to 8 in the order of kJobStates.
 void one_of_each(TestDatabase& db) {
@@ -33,7 +33,7 @@ std::vector<std::int64_t> ids(const store::JobPage& page) {
   return out;
 }
 
-}  // namespace
+}  // namespace jobs_list_pgtest
 
 BOOST_AUTO_TEST_SUITE(jobs_list_pgtest)
 

@@ -5,11 +5,11 @@
 #include "store/jobs_retry.hpp"
 #include "support/database.hpp"
 
+namespace jobs_retry_pgtest {
+
 using namespace outbox;
 using store::RetryEnd;
 using test::TestDatabase;
-
-namespace {
 
 void add_dead(TestDatabase& db, int id, const std::string& unique_key = "NULL",
               const std::string& kind = "mail") {
@@ -33,7 +33,7 @@ struct Fixture {
   RetryEnd retry(std::int64_t id) { return store::jobs_retry(database, id).end; }
 };
 
-}  // namespace
+}  // namespace jobs_retry_pgtest
 
 BOOST_FIXTURE_TEST_SUITE(jobs_retry_pgtest, Fixture)
 

@@ -4,8 +4,12 @@
 #include "store/jobs_show.hpp"
 #include "support/database.hpp"
 
+namespace jobs_show_pgtest {
+
 using namespace outbox;
 using test::TestDatabase;
+
+}  // namespace jobs_show_pgtest
 
 BOOST_AUTO_TEST_SUITE(jobs_show_pgtest)
 

@@ -13,7 +13,7 @@
 #include "support/database.hpp"
 #include "support/eventually.hpp"
 
-namespace {
+namespace migrate_pgtest {
 
 using namespace std::chrono_literals;
 using outbox::core::Error;
@@ -67,7 +67,7 @@ const char* const kLedger =
 
 const char* const kLock = "SELECT pg_advisory_lock(7306803, 0)";
 
-}  // namespace
+}  // namespace migrate_pgtest
 
 BOOST_AUTO_TEST_SUITE(migrate_pgtest)
 

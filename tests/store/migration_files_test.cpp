@@ -13,13 +13,13 @@
 
 #include "store/embedded.hpp"
 
-namespace {
+namespace migration_files_test {
 
 bool contains(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
 }
 
-}  // namespace
+}  // namespace migration_files_test
 
 BOOST_AUTO_TEST_SUITE(migration_files_test)
 

@@ -25,13 +25,13 @@
 #include "support/actor.hpp"
 #include "support/database.hpp"
 
+namespace plans_pgtest {
+
 using namespace outbox;
 using nlohmann::json;
 using store::Claimed;
 using store::From;
 using test::TestDatabase;
-
-namespace {
 
 constexpr int kProcessor = 7;
 constexpr int kExecutions = 8;
@@ -247,7 +247,7 @@ struct Fixture {
   }
 };
 
-}  // namespace
+}  // namespace plans_pgtest
 
 BOOST_FIXTURE_TEST_SUITE(plans_pgtest, Fixture)
 

@@ -13,11 +13,11 @@
 #include "support/emptied.hpp"
 #include "support/eventually.hpp"
 
+namespace presence_pgtest {
+
 using namespace outbox;
 using store::Claimed;
 using test::TestDatabase;
-
-namespace {
 
 store::Registration registration(const std::string& name) {
   return {.name = name,
@@ -86,7 +86,7 @@ struct Fixture {
   }
 };
 
-}  // namespace
+}  // namespace presence_pgtest
 
 BOOST_FIXTURE_TEST_SUITE(presence_pgtest, Fixture)
 

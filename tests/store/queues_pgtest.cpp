@@ -4,17 +4,17 @@
 #include "store/queues.hpp"
 #include "support/database.hpp"
 
+namespace queues_pgtest {
+
 using namespace outbox;
 using test::TestDatabase;
-
-namespace {
 
 struct Fixture {
   TestDatabase db;
   store::Database database{db.options(), "test", store::Use::people};
 };
 
-}  // namespace
+}  // namespace queues_pgtest
 
 BOOST_FIXTURE_TEST_SUITE(queues_pgtest, Fixture)
 

@@ -8,10 +8,10 @@
 #include "support/database.hpp"
 #include "support/emptied.hpp"
 
+namespace retention_pgtest {
+
 using namespace outbox;
 using test::TestDatabase;
-
-namespace {
 
 struct Fixture {
   TestDatabase& db = test::emptied_database();
@@ -59,7 +59,7 @@ struct Fixture {
   }
 };
 
-}  // namespace
+}  // namespace retention_pgtest
 
 BOOST_FIXTURE_TEST_SUITE(retention_pgtest, Fixture)
 

@@ -15,6 +15,8 @@
 #include "support/database.hpp"
 #include "support/emptied.hpp"
 
+namespace run_pgtest {
+
 using namespace outbox;
 using core::DbError;
 using core::Fault;
@@ -25,8 +27,6 @@ using store::RanStale;
 using store::RanUndone;
 using test::TestDatabase;
 using Tx = pqxx::transaction_base;
-
-namespace {
 
 constexpr int kProcessor = 7;
 
@@ -85,7 +85,7 @@ std::string why(const RanUndone& ran) {
   return std::get<Retry>(ran.outcome).why;
 }
 
-}  // namespace
+}  // namespace run_pgtest
 
 BOOST_FIXTURE_TEST_SUITE(run_pgtest, Fixture)
 

@@ -5,7 +5,7 @@
 #include "store/schema_version.hpp"
 #include "support/database.hpp"
 
-namespace {
+namespace schema_version_pgtest {
 
 using outbox::store::Database;
 using outbox::store::schema_version;
@@ -13,7 +13,7 @@ using outbox::store::Use;
 using outbox::test::Schema;
 using outbox::test::TestDatabase;
 
-}  // namespace
+}  // namespace schema_version_pgtest
 
 BOOST_AUTO_TEST_SUITE(schema_version_pgtest)
 

@@ -5,7 +5,7 @@
 
 #include "store/migration_files.hpp"
 
-namespace {
+namespace schema_version_test {
 
 using outbox::core::ExitCode;
 using outbox::store::compatible;
@@ -17,7 +17,7 @@ ExitCode verdict(std::optional<SchemaVersion> schema) {
   return problem ? problem->code() : ExitCode::ok;
 }
 
-}  // namespace
+}  // namespace schema_version_test
 
 BOOST_AUTO_TEST_SUITE(schema_version_test)
 

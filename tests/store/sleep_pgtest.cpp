@@ -14,13 +14,13 @@
 #include "support/database.hpp"
 #include "support/emptied.hpp"
 
+namespace sleep_pgtest {
+
 using namespace outbox;
 using std::chrono::milliseconds;
 using store::Sleep;
 using store::Woken;
 using test::TestDatabase;
-
-namespace {
 
 constexpr const char* kInsert = "INSERT INTO outbox.jobs (kind) VALUES ('k')";
 constexpr pg::Statement kLinger{"test_linger", "SELECT pg_sleep($1::float8)"};
@@ -85,7 +85,7 @@ struct Fixture {
   }
 };
 
-}  // namespace
+}  // namespace sleep_pgtest
 
 BOOST_FIXTURE_TEST_SUITE(sleep_pgtest, Fixture)
 

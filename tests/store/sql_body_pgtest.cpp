@@ -7,10 +7,10 @@
 #include "store/sql_body.hpp"
 #include "support/direct.hpp"
 
+namespace sql_body_pgtest {
+
 using namespace outbox;
 using namespace outbox::test;
-
-namespace {
 
 struct Fixture : DirectFixture {
   Fixture() {
@@ -56,7 +56,7 @@ struct AtEnd {
   AtEnd& operator=(const AtEnd&) = delete;
 };
 
-}  // namespace
+}  // namespace sql_body_pgtest
 
 BOOST_FIXTURE_TEST_SUITE(sql_body_pgtest, Fixture)
 

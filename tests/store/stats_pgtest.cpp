@@ -4,8 +4,12 @@
 #include "store/stats.hpp"
 #include "support/database.hpp"
 
+namespace stats_pgtest {
+
 using namespace outbox;
 using test::TestDatabase;
+
+}  // namespace stats_pgtest
 
 BOOST_AUTO_TEST_SUITE(stats_pgtest)
 

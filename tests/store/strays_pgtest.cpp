@@ -7,10 +7,10 @@
 #include "support/database.hpp"
 #include "support/emptied.hpp"
 
+namespace strays_pgtest {
+
 using namespace outbox;
 using test::TestDatabase;
-
-namespace {
 
 struct Fixture {
   TestDatabase& db = test::emptied_database();
@@ -41,7 +41,7 @@ struct Fixture {
   }
 };
 
-}  // namespace
+}  // namespace strays_pgtest
 
 BOOST_FIXTURE_TEST_SUITE(strays_pgtest, Fixture)
 
