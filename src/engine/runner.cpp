@@ -16,6 +16,9 @@ using core::milliseconds;
 
 namespace {
 
+/// Connections that a job loses within so long count as one.
+constexpr milliseconds kOneOutage{1'000};
+
 /// A job that the server has no room for comes back after so long; it costs no attempt.
 constexpr milliseconds kRefusedDelay{2'000};
 
@@ -26,6 +29,7 @@ microseconds since(Clock::time_point start, Clock::time_point end) {
 /// What is tried again under the same claim, and for how long.
 struct Tries {
   int lost{0};
+  Clock::time_point next_loss{};
   int conflicts{0};
   int refused{0};
 
@@ -33,7 +37,12 @@ struct Tries {
   std::optional<store::Ran> end_after(const DbError& error) {
     std::string why;
     if (error.connection_lost()) {
-      if (++lost < core::kLostConnectionsMax) return std::nullopt;
+      // A server that crashes may let us in and go again, several times within one outage.
+      if (const auto now = Clock::now(); now >= next_loss) {
+        next_loss = now + kOneOutage;
+        ++lost;
+      }
+      if (lost < core::kLostConnectionsMax) return std::nullopt;
       why = "the connection was lost each time it ran: ";
     } else if (error.session_lost()) {
       // A full disk, a server that takes no writes: not the job's fault, and nothing to wait for

@@ -91,7 +91,7 @@ node_create() { # node_create NAME [name=value]…
   as_server mkdir -p -m 700 "$nodes/$1"
   quietly "$work/initdb.log" as_server "$bin/initdb" -D "$nodes/$1/data" -U postgres --auth=trust -E UTF8 --locale=C.UTF-8 --no-sync \
     ${initdb_options[@]+"${initdb_options[@]}"} || die "initdb failed, see above"
-  printf '%s\n' "port = $node_port" "listen_addresses = ''" "max_connections = 200" "shared_buffers = 128MB" "wal_log_hints = on" \
+  printf '%s\n' "port = $node_port" "listen_addresses = ''" "max_connections = 200" "shared_buffers = 128MB" "wal_log_hints = on" "wal_keep_size = 2GB" \
     "log_line_prefix = '%m [%p] %q%a '" "${@:2}" | as_server tee -a "$nodes/$1/data/postgresql.conf" >/dev/null
 }
 

@@ -268,7 +268,7 @@ BOOST_AUTO_TEST_CASE(a_job_that_loses_its_connection_again_and_again_is_blamed) 
     end_own_backend(context);
   }};
   one.run();
-  BOOST_TEST(runs == 3);
+  BOOST_TEST((runs >= 3 && runs <= 20));  // losses within a second count as one
   BOOST_TEST(one.job("attempt") == "1");
   BOOST_TEST(one.world.failures(one.id) == "error");
   BOOST_TEST(one.job("claimed_by IS NULL") == "t");
