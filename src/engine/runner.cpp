@@ -82,7 +82,6 @@ void Runner::run(const std::stop_token& stop) {
     }
     if (!task) continue;
     if (slot) execute(*task);
-    if (task->claimed.content_left) store::drop_content(task->claimed);
     slot = Slots::Slot{nullptr};  // free before the dispatcher hears of it
     if (services_.handlers.at(task->claimed.job.kind).is_external()) {
       finisher_.push(std::move(task));
@@ -99,11 +98,19 @@ void Runner::execute(Task& task) {
   const auto& handler = services_.handlers.at(task.claimed.job.kind);
   if (const auto* function = std::get_if<ExternalFunction>(&handler.run)) {
     task.answer = answer(task, *function);
+    ended(task);
     return;
   }
   const auto ran = attempt_until_known(task);
-  task.backend_pid = 0;
+  ended(task);
   settler_.end(task, ran);
+}
+
+/// The handler is done with it; what takes long from now on is the database.
+void Runner::ended(Task& task) {
+  task.started = 0;
+  task.backend_pid = 0;
+  if (task.claimed.content_left) store::drop_content(task.claimed);
 }
 
 std::optional<store::Ran> Runner::bring_content(Task& task) {

@@ -29,7 +29,7 @@ struct Task {
   std::atomic<bool> abandoned{
       false};  ///< Do not write its end: it will be given back, or is not ours any more.
   std::atomic<int> backend_pid{0};           ///< While its handler runs.
-  std::atomic<core::Clock::rep> started{0};  ///< 0: no handler has started.
+  std::atomic<core::Clock::rep> started{0};  ///< 0: no handler runs.
 
   // written by the runner before it comes back
   bool settled{false};  ///< Its end is in the database.

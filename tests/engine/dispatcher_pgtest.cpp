@@ -390,6 +390,22 @@ BOOST_AUTO_TEST_CASE(without_a_registration_nothing_is_claimed) {
   BOOST_TEST(claimed(world) == 0);
 }
 
+// A full disk keeps ends from being written for minutes: that is not the handlers' fault.
+BOOST_AUTO_TEST_CASE(a_handler_whose_end_waits_to_be_written_is_not_stuck) {
+  World world;
+  world.external("outside", [](ExternalContext&) {}).timeout = 10ms;
+  world.insert("outside");
+  Bench bench{world};
+  bench.services.give_up = [] { BOOST_ERROR("it gave up"); };
+  bench.dispatcher.turn();
+  const auto task = bench.take();
+  bench.runner.execute(*task);
+  BOOST_TEST(task->answer.has_value());
+  BOOST_TEST(task->started.load() == 0);
+  bench.dispatcher.turn();
+  BOOST_TEST(!task->stop.stop_requested());
+}
+
 BOOST_AUTO_TEST_CASE(a_stuck_handler_takes_its_processor_down_and_keeps_its_claim) {
   World world;
   world.cpp("work", [](Context&) {}).timeout = 10ms;

@@ -173,6 +173,7 @@ BOOST_AUTO_TEST_CASE(a_large_payload_is_read_when_its_turn_comes) {
   bench.step(2);
   (void)bench.finisher.turn();
   constexpr std::size_t kBoth = 100'009 + 50'009;
+  BOOST_TEST(first->claimed.job.payload.empty());  // dropped again
   BOOST_TEST(seen["work"] == kBoth);
   BOOST_TEST(seen["outside"] == kBoth);
   BOOST_TEST(world.db.value("SELECT note FROM effects") == std::to_string(kBoth));
