@@ -50,7 +50,8 @@ class Context : public Answers {
   [[nodiscard]] pqxx::dbtransaction& tx() { return tx_; }
 
   /// Requested when the kind's timeout is over or the processor is stopping. A handler that takes
-  /// long looks at it now and then.
+  /// long looks at it now and then: one that ignores it for 30 s after its timeout ends the whole
+  /// process with exit code 1, and the job is charged a crash.
   [[nodiscard]] const std::stop_token& stop_token() const { return stop_; }
 
  private:

@@ -91,7 +91,7 @@ fill_once() { # fill_once ROUND WHAT NODE
 
 run() { # run WHAT NODE
   local round name tried hasty=''
-  rm -f "$work/history.txt"
+  rm -f "$work"/{history,outside,starts}.txt # of another database
   "$1"
   outages_begin
   configure
