@@ -193,6 +193,11 @@ int produce(const Settings& settings) {
   std::signal(SIGTERM, [](int) { stop = true; });
   std::signal(SIGPIPE, SIG_IGN);
   Notebook notebook{settings.history};
+  {
+    // What libpqxx sets up at its first use it sets up before there are threads.
+    pqxx::connection first{settings.url};
+    pqxx::nontransaction{first}.exec("SELECT 1");
+  }
   const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(
                                       std::chrono::duration<double>(settings.seconds));
   {
