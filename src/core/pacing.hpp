@@ -34,7 +34,7 @@ class SweepPace {
 
   Clock::time_point next_;
   Clock::time_point soon_;
-  Clock::duration last_{Clock::duration::max() / 20};
+  Clock::duration last_{Clock::duration::max()};
 };
 
 /// Size of a direct group: grows while statements stay short, shrinks when they do not.

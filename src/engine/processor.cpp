@@ -45,7 +45,7 @@ Processor::Processor(const core::Options& options, const HandlerTable& handlers,
                          for (const auto& queue : queues_) queue->fence();
                        }}},
       services_{options, handlers, events,         membership_,
-                waker_,  solo_,    suspects_hint_, std::move(give_up)},
+                waker_,  solo_,    suspects_hint_, once(std::move(give_up))},
       maintenance_{services_} {
   for (const auto& [name, queue] : options.queues)
     queues_.push_back(std::make_unique<Queue>(services_, name, queue));
@@ -53,6 +53,14 @@ Processor::Processor(const core::Options& options, const HandlerTable& handlers,
 
 Processor::~Processor() {
   if (running_) (void)stop("it is destroyed");
+}
+
+/// Several handlers may be stuck at a time, and one may be found so while the processor stops
+/// anyway: a second request would end the process without its grace time.
+std::function<void()> Processor::once(std::function<void()> give_up) {
+  return [this, give_up = std::move(give_up)] {
+    if (give_up && !stopping_ && !gave_up_.exchange(true)) give_up();
+  };
 }
 
 store::Registration Processor::registration() const {

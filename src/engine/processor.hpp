@@ -36,6 +36,7 @@ class Processor {
 
  private:
   void check_schema();
+  [[nodiscard]] std::function<void()> once(std::function<void()> give_up);
   void cancel_late_groups();
   [[nodiscard]] store::Registration registration() const;
 
@@ -52,6 +53,7 @@ class Processor {
   core::Clock::time_point started_at_{};
   std::atomic<bool> running_{false};
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> gave_up_{false};
 };
 
 }  // namespace outbox::engine
