@@ -26,9 +26,10 @@ using core::ExitCode;
 
 constexpr const char* kFooter =
     "Exit codes: 0 done; 1 failed, nothing changed; 2 wrong command line; 3 migrations pending; 4 "
-    "no such job or queue;\n"
-    "5 busy, retry later; 6 refused; 8 schema too new; 69 database unreachable, retry later; 70 "
-    "bug; 78 wrong configuration.";
+    "not as expected;\n"
+    "5 busy, retry later; 6 refused; 7 live processors in the way; 8 schema too new; 66 no such "
+    "job or queue;\n"
+    "69 database unreachable, retry later; 70 bug; 78 wrong configuration.";
 
 void add_run(CLI::App& app, const OnRun& on_run, const Registry& registry) {
   const auto config = std::make_shared<std::string>();

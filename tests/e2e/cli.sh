@@ -128,14 +128,14 @@ expect 2 'not a job id' "$outboxd" jobs list --after x
 json 0 "(doc #>> '{payload,n}') || ' ' || (doc #>> '{headers,h}') || ' ' || (doc ->> 'unique_key')" '123456789012345678901234567890 1 u' \
   "$outboxd" jobs show 2 --json
 expect 0 '123456789012345678901234567890' "$outboxd" jobs show 2
-expect 4 'there is no job 999' "$outboxd" jobs show 999
+expect 66 'there is no job 999' "$outboxd" jobs show 999
 expect 2 'not a job id' "$outboxd" jobs show 0x10
 expect 2 'not a job id' "$outboxd" jobs show 99999999999999999999
 
 # --- discard and retry
 expect 0 'is a dead letter now' "$outboxd" jobs discard 1 --why 'not wanted'
 expect 6 'dead letter already' "$outboxd" jobs discard 1
-expect 4 'no such job' "$outboxd" jobs discard 999
+expect 66 'no such job' "$outboxd" jobs discard 999
 json 0 "(doc ->> 'state') || ' ' || (doc ->> 'dead_reason') || ' ' || (doc ->> 'last_error' LIKE '%not wanted%')" 'dead discarded true' \
   "$outboxd" jobs show 1 --json
 expect 0 'fresh budget' "$outboxd" jobs retry 1
@@ -168,7 +168,7 @@ expect 0 'since ' "$outboxd" queues list
 json 0 "doc #>> '{queues,0,queue}'" default "$outboxd" queues list --json
 json 0 "doc ->> 'result'" resumed "$outboxd" queues resume default --json
 expect 0 'nothing to do' "$outboxd" queues resume default
-expect 4 "there is no queue 'typo'" "$outboxd" queues resume typo
+expect 66 "there is no queue 'typo'" "$outboxd" queues resume typo
 expect 0 'dead: test' "$outboxd" stats
 json 0 "(doc #>> '{processors,0,state}') || ' ' || (doc ->> 'schema')::int || ' ' || (doc #>> '{ended,0,queue}')" 'dead 3 default' \
   "$outboxd" stats --json
