@@ -78,6 +78,7 @@ CREATE TABLE outbox.processors (
   name         text        NOT NULL,
   version      text        NOT NULL,
   built_for    integer     NOT NULL,
+  oldest_schema integer,
   pid          integer     NOT NULL,
   queues       text[]      NOT NULL,
   kinds        text[]      NOT NULL,
@@ -94,6 +95,7 @@ COMMENT ON COLUMN outbox.processors.id IS 'As in jobs.claimed_by; also the key o
 COMMENT ON COLUMN outbox.processors.name IS 'Name from the configuration, else host and pid.';
 COMMENT ON COLUMN outbox.processors.version IS 'Version of the program.';
 COMMENT ON COLUMN outbox.processors.built_for IS 'Schema version that the program was built for.';
+COMMENT ON COLUMN outbox.processors.oldest_schema IS 'Oldest schema version that the program can run on; NULL: built_for.';
 COMMENT ON COLUMN outbox.processors.pid IS 'Process id on its own machine.';
 COMMENT ON COLUMN outbox.processors.queues IS 'Queues that it serves.';
 COMMENT ON COLUMN outbox.processors.kinds IS 'Kinds that it can run.';

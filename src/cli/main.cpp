@@ -51,8 +51,8 @@ void add_version(CLI::App& app, const OnRun& on_run) {
   command.callback([json, on_run] {
     on_run([json] {
       const std::string version{kVersion};
-      print(*json ? document({{"version", version}, {"schema", store::kSchemaBuiltFor}})
-                  : "outboxd " + version + ", schema " + std::to_string(store::kSchemaBuiltFor) +
+      print(*json ? document({{"version", version}, {"schema", store::schema_built_for()}})
+                  : "outboxd " + version + ", schema " + std::to_string(store::schema_built_for()) +
                         '\n');
       return ExitCode::ok;
     });
@@ -72,8 +72,7 @@ void add_commands(CLI::App& app, const OnRun& on_run, const Registry& registry) 
   add_jobs(app, on_run);
   add_queues(app, on_run);
   add_stats(app, on_run);
-  const auto target = std::make_shared<Target>();
-  add_target(*add_migrate(app, [target] { return connect(*target, "migrate"); }), *target);
+  add_migrate(app, on_run);
   add_bench(app, on_run);
   add_version(app, on_run);
 }

@@ -40,7 +40,7 @@ int wait_for_signal() {
 
 engine::HandlerTable make_handlers(const core::Options& options, const Registry& registry) {
   store::Database database{options.database, "start", store::Use::people};
-  if (auto problem = store::compatible(store::schema_version(database), store::kSchemaBuiltFor,
+  if (auto problem = store::compatible(store::schema_version(database), store::schema_built_for(),
                                        store::kSchemaOldest))
     throw *problem;
   const auto checked = store::check_handlers(database, options.kinds);

@@ -97,7 +97,7 @@ store::Database connect(const Target& target, const std::string& role) {
 
 store::Database open(const Target& target, const std::string& role) {
   auto database = connect(target, role);
-  const auto problem = store::compatible(store::schema_version(database), store::kSchemaBuiltFor,
+  const auto problem = store::compatible(store::schema_version(database), store::schema_built_for(),
                                          store::kSchemaOldest);
   if (problem) throw Error{*problem};
   store::no_jit(database);

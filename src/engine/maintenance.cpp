@@ -125,7 +125,7 @@ void Maintenance::report(const std::vector<store::Rescued>& rescued) {
 
 void Maintenance::look_at_schema() {
   const auto version = store::schema_version(connection_.get());
-  const auto problem = store::compatible(version, store::kSchemaBuiltFor, store::kSchemaOldest);
+  const auto problem = store::compatible(version, store::schema_built_for(), store::kSchemaOldest);
   schema_version_ = version ? version->version : 0;
   const std::lock_guard lock{mutex_};
   schema_problem_ = problem ? problem->what() : "";

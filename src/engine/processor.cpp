@@ -67,7 +67,8 @@ store::Registration Processor::registration() const {
   store::Registration out;
   out.name = options_.processor.name.empty() ? default_name() : options_.processor.name;
   out.version = std::string{kVersion};
-  out.built_for = store::kSchemaBuiltFor;
+  out.built_for = store::schema_built_for();
+  out.oldest_schema = store::kSchemaOldest;
   out.pid = static_cast<int>(::getpid());
   for (const auto& [name, queue] : options_.queues) out.queues.push_back(name);
   for (const auto& [kind, handler] : handlers_) out.kinds.push_back(kind);
@@ -77,7 +78,7 @@ store::Registration Processor::registration() const {
 
 void Processor::check_schema() {
   store::Database database{options_.database, "start", store::Use::people};
-  if (auto problem = store::compatible(store::schema_version(database), store::kSchemaBuiltFor,
+  if (auto problem = store::compatible(store::schema_version(database), store::schema_built_for(),
                                        store::kSchemaOldest))
     throw *problem;
   store::save_queues(database, options_.queues);
@@ -90,7 +91,7 @@ void Processor::start() {
   running_ = true;
   int connections = 3;  // heartbeat, wake-up, maintenance
   for (const auto& queue : queues_) connections += queue->connections_most();
-  events_.started(membership_.id().value_or(0), registration().name, store::kSchemaBuiltFor,
+  events_.started(membership_.id().value_or(0), registration().name, store::schema_built_for(),
                   connections);
   maintenance_.start();
   waker_.start();

@@ -1,5 +1,4 @@
-// The migrator: lock, compare the ledger with the program, run files as they are, and keep checksum
-// and way back with them.
+// Lock, compare the ledger with the program, run files as they are, and keep their texts.
 #include "store/migrate.hpp"
 
 #include <algorithm>
@@ -7,7 +6,10 @@
 #include "core/error.hpp"
 #include "core/fault.hpp"
 #include "pg/session.hpp"
-#include "store/migration_files.hpp"
+#include "store/catalog.hpp"
+#include "store/ledger.hpp"
+#include "store/live_processors.hpp"
+#include "store/migrate_state.hpp"
 #include "store/migration_lock.hpp"
 #include "store/schema_version.hpp"
 
@@ -20,61 +22,6 @@ using core::Error;
 using core::ExitCode;
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
-
-constexpr pg::Statement kHasTable{"migrate_has_table",
-                                  "SELECT pg_catalog.to_regclass($1::text) IS NOT NULL"};
-
-constexpr pg::Statement kLedger{"migrate_ledger", R"(
-  SELECT version, name, to_char(applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), up_sha256, down_sql
-    FROM outbox.schema_migrations ORDER BY version)"};
-
-constexpr pg::Statement kChecksum{"migrate_checksum",
-                                  "SELECT encode(sha256(convert_to($1::text, 'UTF8')), 'hex')"};
-
-constexpr pg::Statement kRecord{"migrate_record", R"(
-  UPDATE outbox.schema_migrations SET up_sha256 = encode(sha256(convert_to($2::text, 'UTF8')), 'hex'), down_sql = $3::text
-   WHERE version = $1::integer)"};
-
-constexpr pg::Statement kAlive{"migrate_alive", R"(
-  SELECT count(*), string_agg(format('%s (%s, outboxd %s, heartbeat %s s ago)', id, name, version,
-                                     round(extract(epoch FROM clock_timestamp() - heartbeat_at)::numeric, 1)), ', ' ORDER BY id)
-    FROM outbox.processors WHERE dead_at IS NULL AND heartbeat_at > clock_timestamp() - dead_after)"};
-
-struct LedgerRow {
-  int version{};
-  std::string name;
-  std::string applied_at;
-  std::string up_sha256;  // empty: applied by hand
-  std::string down_sql;   // empty: applied by hand
-};
-
-std::vector<LedgerRow> read_ledger(pg::Session& session) {
-  std::vector<LedgerRow> ledger;
-  if (!session.run(kHasTable, "outbox.schema_migrations")[0][0].as<bool>()) return ledger;
-  for (const auto& row : session.run(kLedger)) {
-    ledger.push_back({.version = row[0].as<int>(),
-                      .name = pg::text(row[1]),
-                      .applied_at = pg::text(row[2]),
-                      .up_sha256 = pg::text(row[3]),
-                      .down_sql = pg::text(row[4])});
-  }
-  return ledger;
-}
-
-MigrationState applied_state(pg::Session& session, const LedgerRow& row) {
-  MigrationState state{
-      .version = row.version, .name = row.name, .applied = true, .applied_at = row.applied_at};
-  state.by_hand = row.up_sha256.empty();
-  if (const auto* migration = find_migration(row.version)) {
-    state.known = true;
-    state.checksum_ok = migration->name == row.name;
-    if (state.checksum_ok && !state.by_hand) {
-      state.checksum_ok =
-          pg::text(session.run(kChecksum, checked_sql(migration->up))[0][0]) == row.up_sha256;
-    }
-  }
-  return state;
-}
 
 // The server's text, taken apart. Translated servers have other words for HINT: then the message
 // keeps all of it.
@@ -114,44 +61,54 @@ void run_step(Patience& patience, const std::string& what, Body&& body) {
   }
 }
 
-void refuse_changed_files(const std::vector<MigrationState>& states) {
-  for (const auto& state : states) {
+milliseconds since(Clock::time_point start) {
+  return std::chrono::duration_cast<milliseconds>(Clock::now() - start);
+}
+
+void report(const MigrateOptions& options, MigrationStep step) {
+  if (options.on_step) options.on_step(step);
+}
+
+void refuse_changed_files(Database& database) {
+  for (const auto& state : migration_status(database)) {
     if (state.checksum_ok) continue;
-    throw Error{ExitCode::failed,
+    throw Error{ExitCode::drift,
                 "migration " + migration_label(state.version, state.name) +
                     " in the database is not the one in this program",
                 "a released file was changed, or the database belongs to another build: deploy the "
-                "program that applied it; "
-                "retrying does not help"};
+                "program that applied it; retrying does not help"};
   }
 }
 
-void check_target(int to, int lowest) {
-  const int newest = known_migrations().back().version;
-  if (to >= lowest && to <= newest) return;
+void check_target(int to) {
+  const int newest = schema_built_for();
+  if (to >= 1 && to <= newest) return;
   throw Error{ExitCode::usage, "there is no migration " + std::to_string(to) +
-                                   ": this program has " + std::to_string(lowest) + " to " +
-                                   std::to_string(newest)};
+                                   ": this program has 1 to " + std::to_string(newest)};
 }
 
-void apply(pg::Session& session, const Migration& migration) {
+SchemaNumbers numbers_of(const std::vector<LedgerRow>& ledger, int up_to) {
+  SchemaNumbers numbers;
+  for (const auto& row : ledger) {
+    if (row.version > up_to) break;
+    numbers.version = row.version;
+    numbers.min_reader = std::max(numbers.min_reader, row.min_reader);
+  }
+  return numbers;
+}
+
+// A migration that shuts no program out has nobody to look for, and then locks nothing.
+void apply(pg::Session& session, const Migration& migration, const SchemaNumbers& before,
+           bool force) {
+  const SchemaNumbers after{
+      .version = migration.version,
+      .min_reader = std::max(before.min_reader, header_of(migration.up).min_reader)};
   session.transact([&](auto& tx) {
     tx.exec("SET LOCAL statement_timeout = 0");
+    if (!force && after.min_reader > before.min_reader) refuse_live_processors(session, tx, after);
     tx.exec(std::string{migration.up});
-    session.call(tx, kRecord, migration.version, checked_sql(migration.up), migration.down);
+    keep_texts(session, tx, migration);
   });
-}
-
-// Inside the rollback's transaction, with the table locked: nobody registers between the look and
-// the commit.
-void refuse_live_processors(pg::Session& session, pqxx::transaction_base& tx) {
-  if (!session.call(tx, kHasTable, "outbox.processors")[0][0].as<bool>()) return;
-  tx.exec("SET LOCAL lock_timeout = '2s'; LOCK TABLE outbox.processors IN SHARE MODE");
-  const auto row = session.call(tx, kAlive)[0];
-  if (row[0].as<int>() == 0) return;
-  throw Error{
-      ExitCode::refused, "processors are alive and would lose their schema: " + pg::text(row[1]),
-      "stop them first (a killed one counts as live until its heartbeat is late), or give --force"};
 }
 
 std::string way_back(const LedgerRow& row) {
@@ -163,70 +120,80 @@ std::string way_back(const LedgerRow& row) {
               "run its down file by hand, or use the program that contains it"};
 }
 
-std::vector<MigrationStep> roll_back(pg::Session& session,
-                                     const std::vector<LedgerRow>& newest_first,
-                                     const DownOptions& down) {
+void begin_rollback(pqxx::transaction_base& tx, bool allow_data_loss) {
+  tx.exec("SET LOCAL statement_timeout = 0");
+  tx.exec(allow_data_loss ? "SET LOCAL outbox.allow_data_loss = on"
+                          : "SET LOCAL outbox.allow_data_loss = off");
+}
+
+std::vector<MigrationStep> roll_back(pg::Session& session, const std::vector<LedgerRow>& ledger,
+                                     const DownOptions& down, bool force) {
   return session.transact([&](auto& tx) {
-    tx.exec("SET LOCAL statement_timeout = 0");
-    tx.exec(down.allow_data_loss ? "SET LOCAL outbox.allow_data_loss = on"
-                                 : "SET LOCAL outbox.allow_data_loss = off");
-    if (!down.force) refuse_live_processors(session, tx);
+    begin_rollback(tx, down.allow_data_loss);
+    if (!force) refuse_live_processors(session, tx, numbers_of(ledger, down.to));
     std::vector<MigrationStep> steps;
-    for (const auto& row : newest_first) {
+    for (auto row = ledger.rbegin(); row != ledger.rend() && row->version > down.to; ++row) {
       const auto start = Clock::now();
-      tx.exec(way_back(row));
+      tx.exec(way_back(*row));
       steps.push_back(
-          {row.version, row.name, std::chrono::duration_cast<milliseconds>(Clock::now() - start)});
+          {.version = row->version, .name = row->name, .up = false, .took = since(start)});
     }
     return steps;
   });
 }
 
-}  // namespace
-
-std::vector<MigrationState> migration_status(Database& database) {
-  auto& session = database.session();
-  std::vector<MigrationState> states;
-  for (const auto& row : read_ledger(session)) states.push_back(applied_state(session, row));
-  for (const auto& migration : known_migrations()) {
-    const auto same = [&](const auto& state) { return state.version == migration.version; };
-    if (std::none_of(states.begin(), states.end(), same)) {
-      states.push_back(
-          {.version = migration.version, .name = migration.name, .known = true, .applied_at = {}});
-    }
+const LedgerRow& newest(const std::vector<LedgerRow>& ledger) {
+  if (ledger.empty()) {
+    throw Error{ExitCode::pending, "the database has no schema outbox: nothing is applied",
+                "outboxd migrate up"};
   }
-  std::sort(states.begin(), states.end(),
-            [](const auto& a, const auto& b) { return a.version < b.version; });
-  return states;
+  return ledger.back();
 }
+
+void refuse_drift(Database& database) {
+  for (const auto& verified : migrate_verify(database)) {
+    if (verified.problem.empty()) continue;
+    throw Error{ExitCode::drift,
+                "migration " + migration_label(verified.version, verified.name) +
+                    " is not as it should be: " + verified.problem,
+                "run the right file by hand, then outboxd migrate adopt again"};
+  }
+  const auto drift = catalog_drift(database);
+  if (drift.none() && drift.unknown_why.empty()) return;
+  std::string what = drift.unknown_why;
+  for (const auto& line : drift.missing) what += "\n  missing: " + line;
+  for (const auto& line : drift.unexpected) what += "\n  unexpected: " + line;
+  throw Error{ExitCode::drift, "the schema is not as this program's migrations make it:" + what,
+              "mend it, then outboxd migrate adopt again; outboxd doctor says more"};
+}
+
+}  // namespace
 
 int migrate_up(Database& database, std::optional<int> to, const MigrateOptions& options) {
   auto& session = database.session();
-  const int target = to.value_or(known_migrations().back().version);
-  check_target(target, 1);
+  const int target = to.value_or(schema_built_for());
+  check_target(target);
   Patience patience{session, options.lock_wait, options.on_wait};
   const MigrationLock lock{session, patience};
-  refuse_changed_files(migration_status(database));
+  refuse_changed_files(database);
   const auto schema = schema_version(database);
   if (schema) {
-    if (const auto problem = compatible(schema, known_migrations().back().version, 0))
-      throw Error{*problem};
+    if (const auto problem = compatible(schema, schema_built_for(), 0)) throw Error{*problem};
   }
-  int version = schema ? schema->version : 0;
+  SchemaNumbers at{.version = schema ? schema->version : 0,
+                   .min_reader = schema ? schema->min_reader : 0};
   for (const auto& migration : known_migrations()) {
-    if (migration.version <= version || migration.version > target) continue;
+    if (migration.version <= at.version || migration.version > target) continue;
     auto start = Clock::now();
     run_step(patience, "migration " + migration_label(migration.version, migration.name), [&] {
       start = Clock::now();
-      apply(session, migration);
+      apply(session, migration, at, options.force);
     });
-    version = migration.version;
-    if (options.on_step) {
-      options.on_step({version, migration.name,
-                       std::chrono::duration_cast<milliseconds>(Clock::now() - start)});
-    }
+    at = {.version = migration.version,
+          .min_reader = std::max(at.min_reader, header_of(migration.up).min_reader)};
+    report(options, {migration.version, migration.name, true, since(start)});
   }
-  return version;
+  return at.version;
 }
 
 int migrate_down(Database& database, const DownOptions& down, const MigrateOptions& options) {
@@ -236,7 +203,7 @@ int migrate_down(Database& database, const DownOptions& down, const MigrateOptio
                 "there is no schema version " + std::to_string(down.to) + "; 0 removes the schema"};
   Patience patience{session, options.lock_wait, options.on_wait};
   const MigrationLock lock{session, patience};
-  auto ledger = read_ledger(session);
+  const auto ledger = read_ledger(session);
   const int version = ledger.empty() ? 0 : ledger.back().version;
   if (down.to > version) {
     throw Error{ExitCode::usage,
@@ -244,16 +211,61 @@ int migrate_down(Database& database, const DownOptions& down, const MigrateOptio
                     std::to_string(down.to),
                 "to go up: outboxd migrate up --to " + std::to_string(down.to)};
   }
-  std::reverse(ledger.begin(), ledger.end());
-  ledger.erase(std::remove_if(ledger.begin(), ledger.end(),
-                              [&](const auto& row) { return row.version <= down.to; }),
-               ledger.end());
-  if (ledger.empty()) return version;
+  if (down.to == version) return version;
   std::vector<MigrationStep> steps;
   run_step(patience, "rolling back to version " + std::to_string(down.to),
-           [&] { steps = roll_back(session, ledger, down); });
-  if (options.on_step) std::for_each(steps.begin(), steps.end(), options.on_step);
+           [&] { steps = roll_back(session, ledger, down, options.force); });
+  for (auto& step : steps) report(options, std::move(step));
   return down.to;
+}
+
+int migrate_redo(Database& database, const MigrateOptions& options) {
+  auto& session = database.session();
+  Patience patience{session, options.lock_wait, options.on_wait};
+  const MigrationLock lock{session, patience};
+  const auto ledger = read_ledger(session);
+  const auto& row = newest(ledger);
+  const auto* migration = find_migration(row.version);
+  if (migration == nullptr) {
+    throw Error{ExitCode::schema_newer,
+                "migration " + migration_label(row.version, row.name) +
+                    " is unknown to this program: it can roll it back, but not apply it again",
+                "use the program that contains it"};
+  }
+  auto start = Clock::now();
+  run_step(patience, "migration " + migration_label(row.version, row.name), [&] {
+    start = Clock::now();
+    session.transact([&](auto& tx) {
+      begin_rollback(tx, false);
+      tx.exec(way_back(row));
+      tx.exec(std::string{migration->up});
+      keep_texts(session, tx, *migration);
+    });
+  });
+  report(options, {row.version, row.name, true, since(start)});
+  return row.version;
+}
+
+int migrate_adopt(Database& database, const MigrateOptions& options) {
+  auto& session = database.session();
+  Patience patience{session, options.lock_wait, options.on_wait};
+  const MigrationLock lock{session, patience};
+  const auto ledger = read_ledger(session);
+  static_cast<void>(newest(ledger));
+  refuse_drift(database);
+  int adopted = 0;
+  run_step(patience, "adopting", [&] {
+    adopted = session.transact([&](auto& tx) {
+      int count = 0;
+      for (const auto& row : ledger) {
+        if (!row.up_sha256.empty()) continue;
+        keep_texts(session, tx, *find_migration(row.version));
+        ++count;
+      }
+      return count;
+    });
+  });
+  return adopted;
 }
 
 }  // namespace outbox::store

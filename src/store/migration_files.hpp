@@ -1,10 +1,11 @@
-// The embedded migration files as pairs with a number and a name. Any thread; knows nothing of the
-// database.
+// The embedded migration files, put together by number. Any thread; knows nothing of the database.
 #pragma once
 
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "core/migration_header.hpp"
 
 namespace outbox::store {
 
@@ -14,6 +15,8 @@ struct Migration {
   std::string name;  ///< File name without number and ending.
   std::string_view up;
   std::string_view down;
+  std::string_view verify;   ///< Read-only SQL that fails when its result is not there.
+  std::string_view catalog;  ///< The objects it adds and removes; see store/catalog.hpp.
 };
 
 /// Every migration of this program, oldest first; never empty.
@@ -27,5 +30,8 @@ struct Migration {
 
 /// 0002_jobs
 [[nodiscard]] std::string migration_label(int version, const std::string& name);
+
+/// The header of a file, of which every release's are tested to be whole.
+[[nodiscard]] core::MigrationHeader header_of(std::string_view file);
 
 }  // namespace outbox::store

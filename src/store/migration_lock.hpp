@@ -50,6 +50,7 @@ class Patience {
 };
 
 /// Held from construction to destruction, over all steps, so that two migrators do not alternate.
+/// While it is held, and after, the session works as the owner of the schema if it may.
 class MigrationLock {
  public:
   /// Throws core::Error: `refused` through a transaction pooler, `busy` when patience ends.

@@ -20,9 +20,9 @@ SELECT pg_try_advisory_lock(7306802, $1::int))"};
 // The lock is taken before the row exists: whoever sees the row and gets the lock knows that its
 // owner is gone.
 constexpr pg::Statement kRegister{"register", R"(/* outbox:register */
-INSERT INTO outbox.processors (id, name, version, built_for, pid, queues, kinds, session_lock, dead_after)
+INSERT INTO outbox.processors (id, name, version, built_for, oldest_schema, pid, queues, kinds, session_lock, dead_after)
 OVERRIDING SYSTEM VALUE
-VALUES ($1::int, $2, $3, $4::int, $5::int, $6::text[], $7::text[], $8::boolean, $9::bigint * interval '1 millisecond'))"};
+VALUES ($1::int, $2, $3, $4::int, $5::int, $6::int, $7::text[], $8::text[], $9::boolean, $10::bigint * interval '1 millisecond'))"};
 
 // Index: processors_pkey for the own row; a handful of rows otherwise. Locks: the own row; rows of
 // the dead, SKIP LOCKED (a locked one is just beating). The transaction lock on a dead id is
@@ -125,7 +125,7 @@ int register_processor(Database& database, const Registration& registration) {
   const int id = session.run(kNextId)[0][0].as<int>();
   const bool locked = !session.pooled() && retake_session_lock(database, id);
   session.run(kRegister, id, registration.name, registration.version, registration.built_for,
-              registration.pid, pg::text_array(registration.queues),
+              registration.oldest_schema, registration.pid, pg::text_array(registration.queues),
               pg::text_array(registration.kinds), locked,
               std::int64_t{registration.dead_after.count()});
   return id;

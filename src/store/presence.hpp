@@ -14,7 +14,8 @@ namespace outbox::store {
 struct Registration {
   std::string name;
   std::string version;
-  int built_for{};  ///< Schema version.
+  int built_for{};      ///< Schema version.
+  int oldest_schema{};  ///< Oldest schema version that it can run on.
   int pid{};
   std::vector<std::string> queues;
   std::vector<std::string> kinds;

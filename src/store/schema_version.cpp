@@ -4,6 +4,7 @@
 #include <string>
 
 #include "pg/session.hpp"
+#include "store/migration_files.hpp"
 
 namespace outbox::store {
 
@@ -19,6 +20,8 @@ constexpr pg::Statement kVersion{
     "SELECT max(version), max(min_reader) FROM outbox.schema_migrations HAVING count(*) > 0"};
 
 }  // namespace
+
+int schema_built_for() { return known_migrations().back().version; }
 
 std::optional<SchemaVersion> schema_version(Database& database) {
   auto& session = database.session();

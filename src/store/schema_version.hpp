@@ -10,7 +10,7 @@
 namespace outbox::store {
 
 /// The schema that this program was built for: the newest embedded migration.
-inline constexpr int kSchemaBuiltFor = 3;
+[[nodiscard]] int schema_built_for();
 
 /// The oldest schema that this program can run on.
 inline constexpr int kSchemaOldest = 3;

@@ -28,8 +28,8 @@ BOOST_AUTO_TEST_CASE(a_database_without_schema_has_no_version) {
 BOOST_AUTO_TEST_CASE(the_newest_row_and_the_highest_floor_count) {
   TestDatabase test;
   Database database{test.options(), "test", Use::people};
-  BOOST_TEST(schema_version(database)->version == outbox::store::kSchemaBuiltFor);
-  BOOST_TEST(schema_version(database)->min_reader == outbox::store::kSchemaBuiltFor);
+  BOOST_TEST(schema_version(database)->version == outbox::store::schema_built_for());
+  BOOST_TEST(schema_version(database)->min_reader == outbox::store::schema_built_for());
   test.exec(
       "INSERT INTO outbox.schema_migrations (version, name, min_reader) VALUES (98, 'a', 97), (99, "
       "'b', 3)");
@@ -44,7 +44,7 @@ BOOST_AUTO_TEST_CASE(a_running_migration_does_not_block_it) {
   pqxx::work tx{migrator};
   tx.exec("LOCK TABLE outbox.schema_migrations IN EXCLUSIVE MODE");
   tx.exec("INSERT INTO outbox.schema_migrations (version, name, min_reader) VALUES (99, 'b', 99)");
-  BOOST_TEST(schema_version(database)->version == outbox::store::kSchemaBuiltFor);
+  BOOST_TEST(schema_version(database)->version == outbox::store::schema_built_for());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -22,8 +22,8 @@ ExitCode verdict(std::optional<SchemaVersion> schema) {
 BOOST_AUTO_TEST_SUITE(schema_version_test)
 
 BOOST_AUTO_TEST_CASE(the_program_is_built_for_the_newest_migration_it_contains) {
-  BOOST_TEST(outbox::store::known_migrations().back().version == outbox::store::kSchemaBuiltFor);
-  BOOST_TEST(outbox::store::kSchemaOldest <= outbox::store::kSchemaBuiltFor);
+  BOOST_TEST(outbox::store::known_migrations().back().version == outbox::store::schema_built_for());
+  BOOST_TEST(outbox::store::kSchemaOldest <= outbox::store::schema_built_for());
 }
 
 BOOST_AUTO_TEST_CASE(an_older_schema_asks_for_migration) {
