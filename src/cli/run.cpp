@@ -1,10 +1,11 @@
 // From a configuration file to a running processor, and from a signal to its end.
 #include "cli/run.hpp"
 
-#include <atomic>
 #include <csignal>
 #include <iostream>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <pthread.h>
 #include <thread>
 #include <unistd.h>
@@ -53,6 +54,31 @@ engine::HandlerTable make_handlers(const core::Options& options, const Registry&
   return handlers::make_table(options, checked.bodies, registry);
 }
 
+/// Why the processor gave itself up, from whichever thread; it wakes the main thread as a user
+/// would.
+class Resignation {
+ public:
+  void give(const core::Error& why) {
+    {
+      const std::lock_guard lock{mutex_};
+      why_ = why;
+    }
+    ::kill(::getpid(), SIGTERM);
+  }
+  [[nodiscard]] std::optional<core::Error> taken() {
+    const std::lock_guard lock{mutex_};
+    return why_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::optional<core::Error> why_;
+};
+
+std::string said(const core::Error& error) {
+  return error.what() + (error.hint().empty() ? "" : "; " + error.hint());
+}
+
 /// The second signal ends the process at once: the server undoes what is open, other processors
 /// take over what was claimed.
 void exit_at_second_signal() {
@@ -74,11 +100,9 @@ int run(const std::string& config_file, const Registry& registry) {
   observe::init_log(options.log);
   observe::Events events;
   const auto handlers = make_handlers(options, registry);
-  std::atomic<bool> gave_up{false};
-  engine::Processor processor{options, handlers, events, [&gave_up] {
-                                gave_up = true;
-                                ::kill(::getpid(), SIGTERM);
-                              }};
+  Resignation resignation;
+  engine::Processor processor{options, handlers, events,
+                              [&](const core::Error& why) { resignation.give(why); }};
   processor.start();
   std::unique_ptr<AdminServer> admin;
   if (options.admin.port) {
@@ -87,9 +111,11 @@ int run(const std::string& config_file, const Registry& registry) {
   }
   const int signal = wait_for_signal();
   exit_at_second_signal();
-  const char* why = gave_up ? "a handler is stuck" : signal == SIGTERM ? "SIGTERM" : "SIGINT";
-  const bool joined = processor.stop(why);
-  const int code = core::to_int(gave_up ? core::ExitCode::failed : core::ExitCode::ok);
+  const auto gave_up = resignation.taken();
+  const bool joined = processor.stop(gave_up             ? said(*gave_up)
+                                     : signal == SIGTERM ? "SIGTERM"
+                                                         : "SIGINT");
+  const int code = core::to_int(gave_up ? gave_up->code() : core::ExitCode::ok);
   // Handlers that ignore their stop token still run on threads that use what this frame owns.
   if (!joined) ::_exit(code);
   return code;

@@ -276,7 +276,8 @@ void Dispatcher::look_for_stuck(const TaskPtr& task, Clock::duration overdue) {
   if (overdue < core::kStuckAfter || in_sql || !stuck_.insert(task).second) return;
   task->abandoned = true;
   services_.events.stuck(ref(task->claimed));
-  if (services_.give_up) services_.give_up();
+  if (services_.give_up)
+    services_.give_up(core::Error{core::ExitCode::failed, "a handler is stuck"});
 }
 
 /// Nothing that is in flight may write its end any more.

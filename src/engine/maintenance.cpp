@@ -21,7 +21,7 @@ constexpr int kPruneBatch = 5'000;
 constexpr int kTrimBatch = 100'000;
 constexpr milliseconds kRescueLeast{1'000};
 constexpr milliseconds kRescueMost{60'000};
-constexpr milliseconds kSchemaEvery{30'000};
+constexpr milliseconds kSchemaEvery{5'000};
 constexpr milliseconds kDepthsEvery{15'000};
 constexpr std::chrono::hours kRetentionEvery{1};
 constexpr milliseconds kRetentionAgain{60'000};
@@ -60,6 +60,11 @@ void Maintenance::dead_waiting(News news) {
   wakeup_.notify();
 }
 
+void Maintenance::schema_changed() {
+  schema_news_ = true;
+  wakeup_.notify();
+}
+
 std::string Maintenance::schema_problem() const {
   const std::lock_guard lock{mutex_};
   return schema_problem_;
@@ -76,7 +81,7 @@ milliseconds Maintenance::turn() {
       rescue_every_ = kRescueLeast;
     }
     if (dead_waiting_ && rescue_.due(rescue_every_)) rescue();
-    if (schema_.due(kSchemaEvery)) look_at_schema();
+    if (schema_news_.exchange(false) || schema_.due(kSchemaEvery)) look_at_schema();
     if (services_.options.admin.port && depths_.due(kDepthsEvery)) measure_depths();
     if (retention_.due(kRetentionEvery)) keep_retention();
     return milliseconds{1'000};
@@ -123,12 +128,17 @@ void Maintenance::report(const std::vector<store::Rescued>& rescued) {
   services_.events.rescued(static_cast<int>(rescued.size()), buried);
 }
 
+/// Told by the ledger's trigger, and looked for now and then, as notifications may be lost. Nothing
+/// is claimed from a schema that this program does not know: it drains and stops.
 void Maintenance::look_at_schema() {
   const auto version = store::schema_version(connection_.get());
   const auto problem = store::compatible(version, store::schema_built_for(), store::kSchemaOldest);
   schema_version_ = version ? version->version : 0;
-  const std::lock_guard lock{mutex_};
-  schema_problem_ = problem ? problem->what() : "";
+  {
+    const std::lock_guard lock{mutex_};
+    schema_problem_ = problem ? problem->what() : "";
+  }
+  if (problem && services_.give_up) services_.give_up(*problem);
 }
 
 /// Hourly. Every delete is bounded; the next second goes on with what is left.

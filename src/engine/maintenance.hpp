@@ -30,6 +30,9 @@ class Maintenance {
   enum class News { fresh, old };
   void dead_waiting(News news);
 
+  /// A migration was applied or rolled back: look at once. Any thread.
+  void schema_changed();
+
   /// Why the schema cannot be worked with; empty when it can, or when the database does not answer.
   /// Any thread.
   [[nodiscard]] std::string schema_problem() const;
@@ -61,6 +64,7 @@ class Maintenance {
   core::milliseconds rescue_every_{1'000};
   std::atomic<bool> dead_waiting_{false};
   std::atomic<bool> fresh_death_{false};
+  std::atomic<bool> schema_news_{true};
   std::atomic<int> schema_version_{0};
   mutable std::mutex mutex_;
   std::string schema_problem_;  // guarded by mutex_

@@ -27,11 +27,11 @@ std::string default_name() {
 }  // namespace
 
 Processor::Processor(const core::Options& options, const HandlerTable& handlers,
-                     observe::Events& events, std::function<void()> give_up)
+                     observe::Events& events, GiveUp give_up)
     : options_{options},
       handlers_{handlers},
       events_{events},
-      waker_{options, events, suspects_hint_},
+      waker_{options, events, suspects_hint_, [this] { maintenance_.schema_changed(); }},
       membership_{options,
                   registration(),
                   events,
@@ -57,9 +57,9 @@ Processor::~Processor() {
 
 /// Several handlers may be stuck at a time, and one may be found so while the processor stops
 /// anyway: a second request would end the process without its grace time.
-std::function<void()> Processor::once(std::function<void()> give_up) {
-  return [this, give_up = std::move(give_up)] {
-    if (give_up && !stopping_ && !gave_up_.exchange(true)) give_up();
+Processor::GiveUp Processor::once(GiveUp give_up) {
+  return [this, give_up = std::move(give_up)](const core::Error& why) {
+    if (give_up && !stopping_ && !gave_up_.exchange(true)) give_up(why);
   };
 }
 

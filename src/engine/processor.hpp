@@ -16,10 +16,13 @@ namespace outbox::engine {
 
 class Processor {
  public:
-  /// Nothing is done yet. `options` and `handlers` must outlive it. `give_up` is called on any
-  /// thread when only a new process can help (a handler is stuck): stop this one soon.
+  using GiveUp = std::function<void(const core::Error&)>;
+
+  /// Nothing is done yet. `options` and `handlers` must outlive it. `give_up` is called at most
+  /// once, on any thread, when only another process can help (a handler is stuck, the schema is
+  /// none that this program can run on): stop this one soon, and exit with the error's code.
   Processor(const core::Options& options, const HandlerTable& handlers, observe::Events& events,
-            std::function<void()> give_up = {});
+            GiveUp give_up = {});
   ~Processor();
 
   /// Checks the schema, registers, starts all threads. Throws core::Error or core::DbError; then
@@ -36,7 +39,7 @@ class Processor {
 
  private:
   void check_schema();
-  [[nodiscard]] std::function<void()> once(std::function<void()> give_up);
+  [[nodiscard]] GiveUp once(GiveUp give_up);
   void cancel_late_groups();
   [[nodiscard]] store::Registration registration() const;
 

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <functional>
 
+#include "core/error.hpp"
 #include "core/options.hpp"
 #include "engine/handler.hpp"
 #include "engine/membership.hpp"
@@ -23,7 +24,9 @@ struct Services {
   SoloGate& solo;
   std::atomic<int>& suspects_hint;  ///< Goes up when this process has rescued jobs: dispatchers
                                     ///< then look for suspects.
-  std::function<void()> give_up{};  ///< Asks the program to stop this process: a handler is stuck.
+  /// Asks the program to stop this process, and says why: a handler is stuck, or the schema is none
+  /// that it can run on.
+  std::function<void(const core::Error&)> give_up{};
 };
 
 }  // namespace outbox::engine

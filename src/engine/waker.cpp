@@ -27,8 +27,12 @@ constexpr milliseconds kContentLook{50};
 
 }  // namespace
 
-Waker::Waker(const core::Options& options, observe::Events& events, std::atomic<int>& suspects_hint)
-    : options_{options}, events_{events}, suspects_hint_{suspects_hint} {}
+Waker::Waker(const core::Options& options, observe::Events& events, std::atomic<int>& suspects_hint,
+             std::function<void()> schema_changed)
+    : options_{options},
+      events_{events},
+      suspects_hint_{suspects_hint},
+      schema_changed_{std::move(schema_changed)} {}
 
 Waker::~Waker() { stop(); }
 
@@ -115,14 +119,19 @@ void Waker::turn(const std::stop_token& stop) {
   const auto idle = std::chrono::duration_cast<milliseconds>(Clock::now() - worked);
   const bool content = all_lanes_content();
   if (idle < kStayAwake || content) {
-    const auto woken = store::wait_for_notification(*database_, wakeup_.descriptor(),
-                                                    content ? kContentLook : kStayAwake - idle);
-    if (woken == store::Woken::notified) ++suspects_hint_;
+    static_cast<void>(wait(content ? kContentLook : kStayAwake - idle));
     wakeup_.clear();
     return;
   }
   doze();
   if (state_ == State::asleep) sleep(stop);
+}
+
+store::Woken Waker::wait(milliseconds most) {
+  const auto woken = store::wait_for_notification(*database_, wakeup_.descriptor(), most);
+  if (woken == store::Woken::notified) ++suspects_hint_;
+  if (woken == store::Woken::schema && schema_changed_) schema_changed_();
+  return woken;
 }
 
 void Waker::doze() {
@@ -152,11 +161,9 @@ void Waker::doze() {
 
 void Waker::sleep(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
-    const auto woken =
-        store::wait_for_notification(*database_, wakeup_.descriptor(), std::chrono::minutes{1});
-    if (woken == store::Woken::timeout) continue;
+    const auto woken = wait(std::chrono::minutes{1});
+    if (woken == store::Woken::timeout || woken == store::Woken::schema) continue;
     if (woken == store::Woken::notified) {
-      ++suspects_hint_;
       wake("notified");
       return;
     }

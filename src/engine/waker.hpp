@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -52,7 +53,9 @@ class Lane {
 class Waker {
  public:
   /// `suspects_hint` goes up with every notification: it may have come from a rescue.
-  Waker(const core::Options& options, observe::Events& events, std::atomic<int>& suspects_hint);
+  /// `schema_changed` is called on the waker's thread when a migration was applied or rolled back.
+  Waker(const core::Options& options, observe::Events& events, std::atomic<int>& suspects_hint,
+        std::function<void()> schema_changed = {});
   ~Waker();
 
   [[nodiscard]] Lane& add_lane();
@@ -83,10 +86,12 @@ class Waker {
   [[nodiscard]] bool all_lanes_looked(core::Clock::time_point since) const;
   [[nodiscard]] bool all_lanes_content() const;
   void wake(const char* why);
+  [[nodiscard]] store::Woken wait(core::milliseconds most);
 
   const core::Options& options_;
   observe::Events& events_;
   std::atomic<int>& suspects_hint_;
+  const std::function<void()> schema_changed_;
   std::vector<std::unique_ptr<Lane>> lanes_;  // constant once started
 
   std::optional<store::Database> database_;  // only the waker's thread

@@ -119,10 +119,11 @@ class Session::Receiver : public pqxx::notification_receiver {
  public:
   Receiver(pqxx::connection& connection, const std::string& channel)
       : pqxx::notification_receiver{connection, channel}, own_pid_{connection.backendpid()} {}
-  void operator()(const std::string& /*payload*/, int backend_pid) override {
-    if (backend_pid != own_pid_) ++received;
+  void operator()(const std::string& payload, int backend_pid) override {
+    if (backend_pid == own_pid_) return;
+    received = std::max(received, payload.empty() ? Notified::plain : Notified::with_payload);
   }
-  int received{0};
+  Notified received{Notified::none};
 
  private:
   const int own_pid_;
@@ -204,15 +205,15 @@ void Session::listen(const std::string& channel) {
   }
 }
 
-bool Session::take_notifications() {
-  if (!receiver_) return false;
+Notified Session::take_notifications() {
+  if (!receiver_) return Notified::none;
   try {
     // After the server has gone the first call finds nothing, quietly; the second one throws.
     if (connection_.get_notifs() == 0) connection_.get_notifs();
   } catch (...) {
     rethrow_classified();
   }
-  return std::exchange(receiver_->received, 0) > 0;
+  return std::exchange(receiver_->received, Notified::none);
 }
 
 void Session::run_script(const std::string& sql) {

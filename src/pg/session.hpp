@@ -42,6 +42,9 @@ struct ConnectSpec {
 [[nodiscard]] std::string with_parameters(const std::string& url,
                                           const std::map<std::string, std::string>& parameters);
 
+/// What came over the channel from other sessions; one with a payload outweighs the others.
+enum class Notified { none, plain, with_payload };
+
 class Session {
  public:
   /// Connects, at most `connect_timeout` for each host. Throws core::DbError.
@@ -116,8 +119,9 @@ class Session {
     return exec_prepared(tx, statement.name, args...);
   }
 
-  /// Whether a notification came in; never waits. Throws core::DbError when the connection is lost.
-  [[nodiscard]] bool take_notifications();
+  /// What came in since the last call; never waits. Throws core::DbError when the connection is
+  /// lost.
+  [[nodiscard]] Notified take_notifications();
 
   [[nodiscard]] pqxx::connection& raw() { return connection_; }
   [[nodiscard]] int backend_pid() const { return backend_pid_; }

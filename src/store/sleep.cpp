@@ -2,6 +2,7 @@
 // backend pid), 100 is the leader's, 101 is shared by the followers.
 #include "store/sleep.hpp"
 
+#include <optional>
 #include <poll.h>
 
 #include "pg/session.hpp"
@@ -38,6 +39,19 @@ SELECT pg_advisory_unlock_all(), CASE WHEN NOT pg_try_advisory_xact_lock(7306801
 
 constexpr int kStripes = 16;
 
+// Only the trigger of the ledger sends a payload.
+std::optional<Woken> news(pg::Session& session) {
+  switch (session.take_notifications()) {
+    case pg::Notified::plain:
+      return Woken::notified;
+    case pg::Notified::with_payload:
+      return Woken::schema;
+    case pg::Notified::none:
+      break;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 void listen(Database& database) { database.session().listen("outbox"); }
@@ -65,11 +79,13 @@ void tell_everybody(Database& database) { database.session().run_script("NOTIFY 
 Woken wait_for_notification(Database& database, int descriptor, std::chrono::milliseconds most) {
   auto& session = database.session();
   // A notification may have come with the answer of the last statement.
-  if (session.take_notifications()) return Woken::notified;
+  if (const auto woken = news(session)) return *woken;
   pollfd waits[2] = {{session.socket(), POLLIN, 0}, {descriptor, POLLIN, 0}};
   const int ready = ::poll(waits, 2, static_cast<int>(most.count()));
   if (ready <= 0) return Woken::timeout;
-  if (waits[0].revents != 0 && session.take_notifications()) return Woken::notified;
+  if (waits[0].revents != 0) {
+    if (const auto woken = news(session)) return *woken;
+  }
   return waits[1].revents != 0 ? Woken::by_descriptor : Woken::timeout;
 }
 

@@ -396,7 +396,7 @@ BOOST_AUTO_TEST_CASE(a_handler_whose_end_waits_to_be_written_is_not_stuck) {
   world.external("outside", [](ExternalContext&) {}).timeout = 10ms;
   world.insert("outside");
   Bench bench{world};
-  bench.services.give_up = [] { BOOST_ERROR("it gave up"); };
+  bench.services.give_up = [](const auto&) { BOOST_ERROR("it gave up"); };
   bench.dispatcher.turn();
   const auto task = bench.take();
   bench.runner.execute(*task);
@@ -412,7 +412,7 @@ BOOST_AUTO_TEST_CASE(a_stuck_handler_takes_its_processor_down_and_keeps_its_clai
   world.insert_many("work", 2);
   Bench bench{world};
   int gave_up = 0;
-  bench.services.give_up = [&] { ++gave_up; };
+  bench.services.give_up = [&](const auto&) { ++gave_up; };
   bench.dispatcher.turn();
   const auto stuck = bench.take();
   const auto late = bench.take();

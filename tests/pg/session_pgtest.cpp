@@ -199,19 +199,23 @@ BOOST_AUTO_TEST_CASE(faults_of_the_server_arrive_with_their_sqlstate) {
 
 BOOST_AUTO_TEST_CASE(a_notification_is_taken_once_and_a_lost_connection_is_noticed) {
   pg::Session session{spec};
-  BOOST_TEST(!session.take_notifications());
+  BOOST_CHECK(session.take_notifications() == outbox::pg::Notified::none);
   session.listen("bell");
-  BOOST_TEST(!session.take_notifications());
+  BOOST_CHECK(session.take_notifications() == outbox::pg::Notified::none);
   db.exec("NOTIFY bell");
-  BOOST_TEST(test::eventually(test::kPatience, [&] { return session.take_notifications(); }));
-  BOOST_TEST(!session.take_notifications());
+  BOOST_TEST(test::eventually(test::kPatience, [&] {
+    return session.take_notifications() == outbox::pg::Notified::plain;
+  }));
+  BOOST_CHECK(session.take_notifications() == outbox::pg::Notified::none);
   session.run_script("NOTIFY bell");  // its own does not count
   db.exec("SELECT 1");
-  BOOST_TEST(!session.take_notifications());
+  BOOST_CHECK(session.take_notifications() == outbox::pg::Notified::none);
   terminate(session);
-  BOOST_CHECK_EXCEPTION(static_cast<void>(test::eventually(
-                            test::kPatience, [&] { return session.take_notifications(); })),
-                        DbError, [](const DbError& e) { return e.session_lost(); });
+  BOOST_CHECK_EXCEPTION(
+      static_cast<void>(test::eventually(
+          test::kPatience,
+          [&] { return session.take_notifications() == outbox::pg::Notified::plain; })),
+      DbError, [](const DbError& e) { return e.session_lost(); });
 }
 
 // As a process does that is paused between two statements: its locks must go.
