@@ -9,6 +9,7 @@
 
 #include "cli/migrate_text.hpp"
 #include "cli/output.hpp"
+#include "cli/rehearse.hpp"
 #include "core/duration.hpp"
 #include "core/error.hpp"
 #include "store/catalog.hpp"
@@ -272,6 +273,7 @@ void add_migrate(CLI::App& app, const OnRun& on_run) {
   add_looking(commands);
   add_changing(commands);
   add_files(commands);
+  add_rehearse(*migrate, on_run);
 }
 
 }  // namespace outbox::cli

@@ -80,6 +80,15 @@ std::string prepared_url(const ConnectSpec& spec) {
                                     {"client_encoding", "UTF8"}});
 }
 
+void append_parameter(std::string& url, const std::string& key, const std::string& value) {
+  if (core::is_database_url(url)) {
+    url += url.find('?') == std::string::npos ? '?' : '&';
+    url.append(key).append("=").append(percent_encoded(value));
+  } else {
+    url.append(" ").append(key).append("=").append(quoted(value));
+  }
+}
+
 pqxx::connection connect(const ConnectSpec& spec) {
   try {
     return pqxx::connection{prepared_url(spec)};
@@ -92,24 +101,20 @@ pqxx::connection connect(const ConnectSpec& spec) {
 
 std::string with_parameters(const std::string& url,
                             const std::map<std::string, std::string>& parameters) {
-  const bool is_url = core::is_database_url(url);
   const auto parts = core::parse_conninfo(url).value_or(std::vector<core::ConninfoPart>{});
   std::string out = url;
-  bool has_query = is_url && url.find('?') != std::string::npos;
   for (const auto& parameter : parameters) {
     const auto& key = parameter.first;
-    const auto& value = parameter.second;
     const bool given =
         std::any_of(parts.begin(), parts.end(), [&](const auto& part) { return part.key == key; });
-    if (given) continue;
-    if (is_url) {
-      out += has_query ? '&' : '?';
-      has_query = true;
-      out.append(key).append("=").append(percent_encoded(value));
-    } else {
-      out.append(" ").append(key).append("=").append(quoted(value));
-    }
+    if (!given) append_parameter(out, key, parameter.second);
   }
+  return out;
+}
+
+std::string with_database(const std::string& url, const std::string& database) {
+  std::string out = url;
+  append_parameter(out, "dbname", database);  // of several, libpq takes the last
   return out;
 }
 

@@ -42,6 +42,9 @@ struct ConnectSpec {
 [[nodiscard]] std::string with_parameters(const std::string& url,
                                           const std::map<std::string, std::string>& parameters);
 
+/// `url` for another database of the same server.
+[[nodiscard]] std::string with_database(const std::string& url, const std::string& database);
+
 /// What came over the channel from other sessions; one with a payload outweighs the others.
 enum class Notified { none, plain, with_payload };
 
