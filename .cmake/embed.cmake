@@ -1,7 +1,7 @@
-# Writes OUT, a C++ file holding every file of the migrations in the folders DIRS as text
-# (cmake -D DIRS=DIR[;DIR] -D OUT= -P).
+# Writes OUT, a C++ file holding every file of the migrations in the folder DIR, and in the folder MORE
+# if there is one, as text (cmake -D DIR= [-D MORE=] -D OUT= -P).
 set(names "")
-foreach(dir IN LISTS DIRS)
+foreach(dir IN ITEMS ${DIR} ${MORE})
   file(GLOB found RELATIVE ${dir} ${dir}/*.up.sql ${dir}/*.down.sql ${dir}/verify/*.sql ${dir}/catalog/*.txt)
   foreach(name IN LISTS found)
     list(APPEND names "${name}")
