@@ -21,9 +21,9 @@ WITH u AS (
      SET claimed_by = NULL, claimed_at = NULL, suspect = false, last_error = $5::text,
          run_at = clock_timestamp() + $4::bigint * interval '1 millisecond'
    WHERE j.id = $1::bigint AND j.claim_token = $2::int AND j.claimed_by = $3::int
-  RETURNING j.id, j.attempt)
-INSERT INTO outbox.job_failures (job_id, processor_id, attempt, reason, sqlstate, error)
-SELECT u.id, $3::int, u.attempt, $6::text, nullif($7::text, ''), $8::text FROM u)"};
+  RETURNING j.id, j.attempt, j.queue, j.kind)
+INSERT INTO outbox.job_failures (job_id, processor_id, attempt, reason, queue, kind, sqlstate, error)
+SELECT u.id, $3::int, u.attempt, $6::text, u.queue, u.kind, nullif($7::text, ''), $8::text FROM u)"};
 
 // As kRetry; the attempt is refunded, and nothing failed.
 constexpr pg::Statement kSnooze{"snooze", R"(/* outbox:snooze */
@@ -40,8 +40,8 @@ WITH d AS (
    WHERE j.id = $1::bigint AND j.claim_token = $2::int AND j.claimed_by = $3::int
   RETURNING j.*),
 f AS (
-  INSERT INTO outbox.job_failures (job_id, processor_id, attempt, reason, sqlstate, error)
-  SELECT d.id, $3::int, d.attempt, $6::text, nullif($7::text, ''), $8::text FROM d)
+  INSERT INTO outbox.job_failures (job_id, processor_id, attempt, reason, queue, kind, sqlstate, error)
+  SELECT d.id, $3::int, d.attempt, $6::text, d.queue, d.kind, nullif($7::text, ''), $8::text FROM d)
 INSERT INTO outbox.dead_jobs (id, created_at, run_at, expires_at, processor_id, priority, attempt, max_attempts, crashes,
                               claim_token, reason, queue, kind, unique_key, payload, headers, last_error)
 SELECT d.id, d.created_at, d.run_at, d.expires_at, $3::int, d.priority, d.attempt, d.max_attempts, d.crashes,

@@ -103,8 +103,8 @@ y AS (
     FROM d
   ON CONFLICT (id) DO UPDATE SET died_at = excluded.died_at, reason = excluded.reason, last_error = excluded.last_error),
 x AS (
-  INSERT INTO outbox.job_failures (job_id, processor_id, attempt, reason, error)
-  SELECT b.id, f.claimed_by, b.attempt, 'crash',
+  INSERT INTO outbox.job_failures (job_id, processor_id, attempt, reason, queue, kind, error)
+  SELECT b.id, f.claimed_by, b.attempt, 'crash', b.queue, b.kind,
          coalesce((SELECT format('processor %s (%s) died while it held the job: %s', p.id, p.name, p.dead_reason)
                      FROM outbox.processors p WHERE p.id = f.claimed_by), 'its processor died')
     FROM taken b JOIN found f ON f.id = b.id)

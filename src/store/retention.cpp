@@ -57,7 +57,7 @@ DELETE FROM outbox.dead_jobs d
  WHERE d.ctid = ANY (ARRAY(SELECT x.ctid FROM outbox.dead_jobs x WHERE x.died_at < clock_timestamp() - $1::int * interval '1 day'
                             ORDER BY x.died_at LIMIT $2::int FOR UPDATE SKIP LOCKED)))"};
 
-// BRIN on failed_at; the two anti-joins go by primary key.
+// Index: job_failures_failed_at_idx from its start; the two anti-joins go by primary key.
 constexpr pg::Statement kPruneFailures{"prune_failures", R"(/* outbox:prune_failures */
 DELETE FROM outbox.job_failures f
  WHERE f.ctid = ANY (ARRAY(
@@ -65,7 +65,7 @@ DELETE FROM outbox.job_failures f
     WHERE x.failed_at < clock_timestamp() - $1::int * interval '1 day'
       AND NOT EXISTS (SELECT FROM outbox.dead_jobs d WHERE d.id = x.job_id)
       AND NOT EXISTS (SELECT FROM outbox.jobs j WHERE j.id = x.job_id)
-    LIMIT $2::int)))"};
+    ORDER BY x.failed_at LIMIT $2::int)))"};
 
 std::vector<int> slots_of(const pqxx::result& result) {
   std::vector<int> slots;

@@ -83,10 +83,13 @@ const std::map<std::string, std::vector<Illegal>> kIllegal{
           "payload",
           "1, now(), now(), 1, 1, 1, 0, 'tired', 'q', 'k', '{}'", nullptr},
      }},
+    {"audit", {{"audit_action", "action, queue", "'delete', 'q'", nullptr}}},
+    {"schema_changes",
+     {{"schema_change_direction", "version, name, direction", "1, 'ledger', 'side'", nullptr}}},
     {"job_failures",
      {
-         {"job_failure_reason", "job_id, processor_id, attempt, reason, error",
-          "1, 1, 1, 'tired', 'e'", nullptr},
+         {"job_failure_reason", "job_id, processor_id, attempt, reason, queue, kind, error",
+          "1, 1, 1, 'tired', 'q', 'k', 'e'", nullptr},
      }},
 };
 

@@ -45,6 +45,7 @@ BOOST_AUTO_TEST_CASE(after_a_kind_with_a_role_the_next_has_the_role_that_the_ses
   const Role runtime{db, "runtime",
                      "GRANT USAGE ON SCHEMA outbox TO PUBLIC; GRANT INSERT ON acts TO PUBLIC; "
                      "GRANT ALL ON ALL TABLES IN SCHEMA outbox"};
+  db.exec("GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA outbox TO " + runtime.name);
   auto options = db.options();
   options.url += (options.url.find('?') == std::string::npos ? "?" : "&") +
                  ("options=-c%20role%3D" + runtime.name);
@@ -54,7 +55,10 @@ BOOST_AUTO_TEST_CASE(after_a_kind_with_a_role_the_next_has_the_role_that_the_ses
   for (const auto& job : run_on(mine)) BOOST_TEST(job.error == "");
   BOOST_TEST(db.value("SELECT string_agg(split_part(role, '_', 5), ' ' ORDER BY job) FROM acts") ==
              "runtime clerk runtime");
-  db.exec("REVOKE USAGE ON SCHEMA outbox FROM PUBLIC");
+  db.exec(
+      "REVOKE USAGE ON SCHEMA outbox FROM PUBLIC; REVOKE ALL ON ALL FUNCTIONS IN SCHEMA outbox "
+      "FROM " +
+      runtime.name);
 }
 
 BOOST_AUTO_TEST_CASE(what_a_handler_sets_does_not_change_names_or_rights_of_the_next) {

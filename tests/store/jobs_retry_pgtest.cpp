@@ -22,8 +22,9 @@ void add_dead(TestDatabase& db, int id, const std::string& unique_key = "NULL",
       "'" +
       kind + "', " + unique_key +
       R"(, '{"a": 1}', '{"h": "x"}', 'gave up');)"
-      "INSERT INTO outbox.job_failures (job_id, processor_id, attempt, reason, error) VALUES (" +
-      std::to_string(id) + ", 1, 20, 'error', 'gave up')");
+      "INSERT INTO outbox.job_failures (job_id, processor_id, attempt, reason, queue, kind, error) "
+      "VALUES (" +
+      std::to_string(id) + ", 1, 20, 'error', 'q', '" + kind + "', 'gave up')");
 }
 
 struct Fixture {

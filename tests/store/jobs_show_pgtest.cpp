@@ -18,8 +18,8 @@ BOOST_AUTO_TEST_CASE(a_live_job_has_payload_headers_and_its_failures_in_order) {
   db.exec(R"(
     INSERT INTO outbox.jobs (kind, payload, headers, unique_key, attempt, last_error, run_at, crashes, suspect, expires_at)
       VALUES ('mail', '{"to": 12345678901234567890}', '{"trace": "a"}', 'u', 2, 'second', now() + interval '1 h', 1, true, 'infinity');
-    INSERT INTO outbox.job_failures (job_id, failed_at, processor_id, attempt, reason, sqlstate, error)
-      VALUES (1, now() - interval '1 min', 7, 2, 'timeout', '57014', 'second'), (1, now() - interval '2 min', 7, 1, 'error', NULL, E'first\nline'))");
+    INSERT INTO outbox.job_failures (job_id, failed_at, processor_id, attempt, reason, queue, kind, sqlstate, error)
+      VALUES (1, now() - interval '1 min', 7, 2, 'timeout', 'default', 'mail', '57014', 'second'), (1, now() - interval '2 min', 7, 1, 'error', 'default', 'mail', NULL, E'first\nline'))");
   store::Database database{db.options(), "test", store::Use::people};
   const auto detail = store::jobs_show(database, 1);
   BOOST_REQUIRE(detail);

@@ -1,4 +1,5 @@
 // The migrator against real databases: up, down, refusals, locks, two at once.
+#include <algorithm>
 #include <future>
 #include <thread>
 
@@ -227,7 +228,9 @@ BOOST_AUTO_TEST_CASE(down_to_nothing_and_up_again) {
   BOOST_TEST(migrate_down(database, down_to(2), log.options()) == 2);
   BOOST_TEST(migrate_down(database, down_to(2), log.options()) == 2);
   BOOST_TEST(migrate_down(database, down_to(0), log.options()) == 0);
-  BOOST_TEST(log.steps == (std::vector{3, 2, 1}));
+  auto down = all_versions();
+  std::reverse(down.begin(), down.end());
+  BOOST_TEST(log.steps == down);
   BOOST_TEST(test.value("SELECT to_regnamespace('outbox')") == "");
   BOOST_TEST(migrate_down(database, down_to(0), log.options()) == 0);
   BOOST_TEST(migrate_up(database, std::nullopt, {}) == schema_built_for());

@@ -168,8 +168,8 @@ BOOST_AUTO_TEST_CASE(old_failures_are_pruned_unless_their_job_lives_or_is_dead) 
     INSERT INTO outbox.jobs (kind) VALUES ('k');
     INSERT INTO outbox.dead_jobs (id, created_at, run_at, priority, attempt, max_attempts, crashes, reason, queue, kind, payload)
       VALUES (2, now(), now(), 1, 1, 1, 0, 'attempts', 'default', 'k', '{}');
-    INSERT INTO outbox.job_failures (job_id, failed_at, processor_id, attempt, reason, error)
-      SELECT j, clock_timestamp() - d * interval '1 day', 7, 1, 'error', 'x' FROM unnest('{1,2,3}'::int[]) j, unnest('{1,91,92}'::int[]) d)");
+    INSERT INTO outbox.job_failures (job_id, failed_at, processor_id, attempt, reason, queue, kind, error)
+      SELECT j, clock_timestamp() - d * interval '1 day', 7, 1, 'error', 'default', 'k', 'x' FROM unnest('{1,2,3}'::int[]) j, unnest('{1,91,92}'::int[]) d)");
   BOOST_TEST(store::prune_failures(database, 90, 1) == 1);
   BOOST_TEST(store::prune_failures(database, 90, 100) == 1);
   BOOST_TEST(store::prune_failures(database, 90, 100) == 0);

@@ -155,7 +155,8 @@ BOOST_AUTO_TEST_CASE(without_the_privilege_handlers_run_by_their_text) {
   const AtEnd granting{db, "REVOKE TEMP ON DATABASE " + db.name() + " FROM PUBLIC",
                        "GRANT TEMP ON DATABASE " + db.name() + " TO PUBLIC"};
   db.exec("ALTER ROLE " + role.name + " LOGIN; GRANT USAGE ON SCHEMA outbox TO " + role.name +
-          "; GRANT ALL ON ALL TABLES IN SCHEMA outbox TO " + role.name);
+          "; GRANT ALL ON ALL TABLES IN SCHEMA outbox TO " + role.name +
+          "; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA outbox TO " + role.name);
   auto options = db.options();
   const auto user = options.url.find("user=postgres");
   BOOST_REQUIRE(user != std::string::npos);

@@ -21,8 +21,10 @@ DELETE FROM outbox.dead_jobs;
 DELETE FROM outbox.job_failures;
 DELETE FROM outbox.processors;
 DELETE FROM outbox.queues;
+DELETE FROM outbox.audit;
 ALTER SEQUENCE outbox.jobs_id_seq RESTART;
-ALTER SEQUENCE outbox.processors_id_seq RESTART)";
+ALTER SEQUENCE outbox.processors_id_seq RESTART;
+ALTER SEQUENCE outbox.audit_id_seq RESTART)";
 
 }  // namespace
 
