@@ -6,7 +6,7 @@
 --             outbox.schema_changes ACCESS EXCLUSIVE: for milliseconds
 -- REWRITE     none
 -- SCAN        none
--- DURATION    at most 1 s; 5 ms measured
+-- DURATION    at most 5 s; 5 ms measured
 -- DISK        gives some kilobytes back
 -- DATA LOST   when migrations were applied, by whom and with what. Count: SELECT count(*) FROM outbox.schema_changes;
 --             Save: \copy outbox.schema_changes TO 'schema_changes.csv' CSV HEADER

@@ -11,7 +11,7 @@
 --             outbox.schema_migrations EXCLUSIVE: keeps other migrators out, reads go on
 -- REWRITE     none
 -- SCAN        none
--- DURATION    at most 5 s; 41 ms measured with empty tables; the wait for the first lock is capped at 2 s, for the others at 100 ms each
+-- DURATION    at most 10 s; 41 ms measured with empty tables; the wait for the first lock is capped at 2 s, for the others at 100 ms each
 -- DISK        gives the files of the tables back
 -- DATA LOST   every job, the history, the dead letters and their failures, pauses and history settings of queues.
 --             Count: SELECT (SELECT count(*) FROM outbox.jobs) + (SELECT count(*) FROM outbox.dead_jobs);

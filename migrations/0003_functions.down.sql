@@ -6,7 +6,7 @@
 --             outbox.schema_migrations EXCLUSIVE: keeps other migrators out, reads go on
 -- REWRITE     none
 -- SCAN        none
--- DURATION    at most 500 ms; 7 ms measured, whatever the tables hold; the wait for the lock is capped at 2 s
+-- DURATION    at most 5 s; 7 ms measured, whatever the tables hold; the wait for the lock is capped at 2 s
 -- DISK        none
 -- DATA LOST   none
 -- PRECHECK    SELECT id, name FROM outbox.processors WHERE dead_at IS NULL;

@@ -7,7 +7,7 @@
 --             outbox.schema_migrations EXCLUSIVE: keeps other migrators out, reads go on
 -- REWRITE     none
 -- SCAN        none
--- DURATION    at most 500 ms; 13 ms measured, whatever the tables hold; the wait for the lock is capped at 2 s
+-- DURATION    at most 5 s; 13 ms measured, whatever the tables hold; the wait for the lock is capped at 2 s
 -- DISK        some kilobytes
 -- DATA LOST   none
 -- PRECHECK    none

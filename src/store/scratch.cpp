@@ -3,6 +3,7 @@
 
 #include <array>
 #include <random>
+#include <set>
 #include <unistd.h>
 
 #include "core/error.hpp"
@@ -140,6 +141,27 @@ std::string live_jobs_fingerprint(Database& database) {
     tx.exec("SET LOCAL statement_timeout = 0");
     return pg::text(session.call(tx, kFingerprint)[0][0]);
   });
+}
+
+std::vector<std::string> tables_lost_by(Database& database, const std::string& sql) {
+  auto& session = database.session();
+  const auto before = count_rows(database);
+  std::set<std::string> left;
+  try {
+    session.transact([&](pqxx::transaction_base& tx) {
+      tx.exec("SET LOCAL statement_timeout = 0; SET LOCAL outbox.allow_data_loss = off");
+      tx.exec(sql);
+      for (const auto& row : session.call(tx, kCount)) left.insert(pg::text(row[0]));
+      tx.exec("DO $$ BEGIN RAISE SQLSTATE 'OB099'; END $$");
+    });
+  } catch (const DbError& e) {
+    if (e.sqlstate() != "OB099") throw;
+  }
+  std::vector<std::string> lost;
+  for (const auto& [table, rows] : before) {
+    if (rows > 0 && left.count(table) == 0) lost.push_back(table);
+  }
+  return lost;
 }
 
 std::map<std::string, std::int64_t> count_rows(Database& database) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "core/options.hpp"
 #include "store/database.hpp"
@@ -42,6 +43,10 @@ bool fill_with_jobs(Database& database, std::int64_t live);
 /// A fingerprint of every live job's data, by id: it stays the same as long as no row is lost or
 /// changed. Empty when there is no table of jobs.
 [[nodiscard]] std::string live_jobs_fingerprint(Database& database);
+
+/// Tables of outbox that have rows and that the SQL drops, when it is not allowed to lose data. All
+/// is undone. Throws core::DbError, OB001 when the SQL refuses.
+[[nodiscard]] std::vector<std::string> tables_lost_by(Database& database, const std::string& sql);
 
 /// Rows of the tables of outbox, counted.
 [[nodiscard]] std::map<std::string, std::int64_t> count_rows(Database& database);

@@ -57,7 +57,7 @@ BOOST_AUTO_TEST_CASE(headers_are_complete) {
       BOOST_TEST(contains(header.field("RUN"), "--single-transaction -f " + file), file);
       BOOST_TEST(contains(header.field("RUN"), up ? "outboxd migrate up" : "outboxd migrate down"),
                  file);
-      BOOST_TEST(contains(migration.up, ", " + std::to_string(header.min_reader) + ");\n"),
+      BOOST_TEST((!up || contains(migration.up, ", " + std::to_string(header.min_reader) + ");\n")),
                  file + ": min_reader of header and ledger differ");
     }
     BOOST_TEST(contains(outbox::store::header_of(migration.up).field("VERIFY"),
