@@ -3,6 +3,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "store/live_processors.hpp"
 #include "store/migration_files.hpp"
 
 namespace schema_version_test {
@@ -47,6 +48,18 @@ BOOST_AUTO_TEST_CASE(the_message_says_what_to_do) {
   BOOST_TEST(newer->what() == std::string{"the schema is at version 7 and asks for a program built "
                                           "for 6 or later; this one was built for 5"});
   BOOST_TEST(newer->hint().find("do not restart") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_live_processor_is_judged_by_the_same_rule) {
+  const outbox::store::LiveProcessor processor{
+      .id = 1, .name = {}, .program = {}, .built_for = 5, .oldest_schema = 4, .heartbeat_age = 0};
+  for (int version = 1; version <= 8; ++version) {
+    for (int min_reader = 1; min_reader <= version; ++min_reader) {
+      const bool may = verdict(SchemaVersion{version, min_reader}) == ExitCode::ok;
+      BOOST_TEST(processor.could_live_with({version, min_reader}) == may,
+                 version << " asks for " << min_reader);
+    }
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
