@@ -8,6 +8,7 @@
 
 #include "cli/bench.hpp"
 #include "cli/config.hpp"
+#include "cli/doctor.hpp"
 #include "cli/failure.hpp"
 #include "cli/jobs.hpp"
 #include "cli/migrate.hpp"
@@ -72,6 +73,7 @@ void add_commands(CLI::App& app, const OnRun& on_run, const Registry& registry) 
   add_jobs(app, on_run);
   add_queues(app, on_run);
   add_stats(app, on_run);
+  add_doctor(app, on_run);
   add_migrate(app, on_run);
   add_bench(app, on_run);
   add_version(app, on_run);

@@ -1,5 +1,6 @@
 // The SQL of a running processor by name, for the tests that prepare it and look at its plans. The
-// texts stay beside the code that binds them; nothing but tests calls these.
+// texts stay beside the code that binds them. For tests and the doctor; a processor calls none of
+// these.
 #pragma once
 
 #include <vector>

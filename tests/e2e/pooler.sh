@@ -5,37 +5,14 @@
 set -euo pipefail
 source "$OUTBOX_SOURCE_DIR/scripts/lib.sh"
 source "$OUTBOX_SOURCE_DIR/tests/e2e/ledger/lib.sh"
-bouncer=''
+source "$OUTBOX_SOURCE_DIR/tests/e2e/support/bouncer.sh"
 finish() {
   processors_kill
-  [[ -z $bouncer ]] || { kill "$bouncer" && wait "$bouncer"; } 2>/dev/null || true
+  bouncer_stop
   ledger_drop
   rm -rf "$work"
 }
 trap finish EXIT
-
-# Six server connections for both processors, which hold more: transactions take turns.
-bouncer_start() {
-  local login=()
-  [[ $OUTBOX_TEST_PG_TCP =~ ^postgresql://([^:]+):([^@]+)@([^:]+):([0-9]+)/ ]] || die "OUTBOX_TEST_PG_TCP: expected a URL with a password"
-  cat >"$work/pgbouncer.ini" <<INI
-[databases]
-* = host=${BASH_REMATCH[3]} port=${BASH_REMATCH[4]} user=${BASH_REMATCH[1]} password=${BASH_REMATCH[2]}
-[pgbouncer]
-pool_mode = transaction
-default_pool_size = 6
-auth_type = any
-listen_addr =
-listen_port = 6432
-unix_socket_dir = $work
-INI
-  ((EUID != 0)) || login=(setpriv --reuid nobody --regid nogroup --clear-groups)
-  ((EUID != 0)) || chown nobody "$work"
-  "${login[@]}" /usr/sbin/pgbouncer -q "$work/pgbouncer.ini" >"$work/pgbouncer.log" 2>&1 </dev/null &
-  bouncer=$!
-  pooled="postgresql://postgres@/$database?host=${work//\//%2F}&port=6432"
-  eventually 10 "PgBouncer to answer, see $work/pgbouncer.log" psql -X -q -d "$pooled" -c 'SELECT 1' -o /dev/null
-}
 
 ledger_create "e2e_pooler_$$" 2
 bouncer_start
