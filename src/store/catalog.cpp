@@ -20,7 +20,8 @@ constexpr pg::Statement kPath{"catalog_path",
 // Index: those of the catalogs, by schema or relation; a few hundred rows. No locks but those of
 // reading the catalogs. Form: long texts (bodies, comments) as MD5, which only tells changes. What
 // versions of PostgreSQL spell differently is left out: names of NOT NULL constraints (18), the
-// default of a statistics target (17). A partition has the columns of its parent.
+// default of a statistics target (17), what stands before a column in a view of one table (16). A
+// partition has the columns of its parent.
 constexpr pg::Statement kCatalog{"catalog", R"(/* outbox:catalog */
 WITH rel AS (
   SELECT c.*, format('%s.%s', n.nspname, c.relname) AS name
@@ -28,7 +29,7 @@ WITH rel AS (
 lines AS (
   SELECT CASE WHEN relkind = 'v' THEN 'view ' ELSE 'table ' END || name || ': '
          || concat_ws(', ', CASE relkind WHEN 'r' THEN 'ordinary' WHEN 'p' THEN 'partitioned by ' || pg_get_partkeydef(oid)
-                              WHEN 'v' THEN 'body ' || md5(regexp_replace(pg_get_viewdef(oid), '\s+', ' ', 'g'))
+                              WHEN 'v' THEN 'body ' || md5(regexp_replace(pg_get_viewdef(oid), '\m\w+\.|\s+', '', 'g'))
                               WHEN 'm' THEN 'materialized' ELSE 'kind ' || relkind::text END,
               CASE WHEN relpersistence <> 'p' THEN 'persistence ' || relpersistence::text END,
               CASE WHEN relispartition THEN 'partition of ' || (SELECT inhparent::regclass FROM pg_inherits WHERE inhrelid = oid)
