@@ -73,6 +73,7 @@ DROP VIEW outbox.failures_last_hour;
 DROP VIEW outbox.queue_health;
 DROP VIEW outbox.job_states;
 DROP FUNCTION outbox.row_width(regclass);
+DROP FUNCTION outbox.recent_finishes();
 DROP FUNCTION outbox.recent_failures(integer);
 DROP FUNCTION outbox.future_jobs(integer);
 DROP FUNCTION outbox.due_jobs(integer);

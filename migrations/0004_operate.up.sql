@@ -2,9 +2,10 @@
 -- RELEASE     0.1.0
 -- KIND        expand
 -- EFFECT      creates what people work with: views job_states, queue_health, failures_last_hour, running_jobs, stuck_jobs, dead_letters,
---             processor_states, xmin_holders, storage_health, migrations (and the functions that they read: due_jobs, future_jobs,
---             recent_failures, row_width); functions retry, discard, retry_matching, discard_matching, pause, resume, and table audit,
---             which they write (with note, retry_job, discard_job, check_filter, prune_audit); function grant_roles, which it calls
+--             processor_states, xmin_holders, storage_health, migrations (and the functions that they read: due_jobs,
+--             future_jobs, recent_failures, recent_finishes, row_width); functions retry, discard, retry_matching,
+--             discard_matching, pause, resume, and table audit, which they write (with note, retry_job, discard_job, check_filter,
+--             prune_audit); function grant_roles, which it calls
 -- LOCKS       outbox.schema_migrations EXCLUSIVE: keeps other migrators out, reads go on, for 0.1 s
 -- REWRITE     none
 -- SCAN        none
@@ -415,7 +416,7 @@ COMMENT ON FUNCTION outbox.resume(text, text, text) IS 'For operators: lets clai
 
 -- Index: jobs_claim_idx: a loose scan over its (queue, priority) pairs, then one tight range for each. A claim changes no index, so this
 -- is how claimed jobs are found, too: they stand at the head of what is due.
-CREATE FUNCTION outbox.due_jobs(most integer DEFAULT 20000)
+CREATE FUNCTION outbox.due_jobs(most integer DEFAULT 10000)
   RETURNS TABLE (queue text, priority smallint, id bigint, kind text, run_at timestamptz, attempt smallint, max_attempts smallint, crashes smallint,
                  suspect boolean, claimed_at timestamptz, claimed_by integer, share integer)
   LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -427,7 +428,7 @@ CREATE FUNCTION outbox.due_jobs(most integer DEFAULT 20000)
       FROM walk w, LATERAL (SELECT j.queue, j.priority FROM outbox.jobs j WHERE (j.queue, j.priority) > (w.queue, w.priority)
                              ORDER BY j.queue, j.priority LIMIT 1) n),
   heads AS MATERIALIZED (SELECT walk.queue, walk.priority FROM walk LIMIT 1000),
-  shares AS MATERIALIZED (SELECT greatest(100, most / greatest(1, count(*)))::integer AS share FROM heads)
+  shares AS MATERIALIZED (SELECT greatest(250, most / greatest(1, count(*)))::integer AS share FROM heads)
   SELECT h.queue, h.priority, x.*, s.share
     FROM shares s, heads h, LATERAL (
       SELECT j.id, j.kind, j.run_at, j.attempt, j.max_attempts, j.crashes, j.suspect, j.claimed_at, j.claimed_by FROM outbox.jobs j
@@ -435,10 +436,10 @@ CREATE FUNCTION outbox.due_jobs(most integer DEFAULT 20000)
        ORDER BY j.run_at LIMIT s.share) x $$;
 REVOKE ALL ON FUNCTION outbox.due_jobs(integer) FROM PUBLIC;
 COMMENT ON FUNCTION outbox.due_jobs(integer) IS
-  'The jobs that are due or claimed, first ones first, at most (most) in all: each queue and priority has an equal share, at least 100, of up to 1000 such pairs.';
+  'The jobs that are due or claimed, first ones first, at most (most) in all: each queue and priority has an equal share, at least 250, of up to 1000 such pairs.';
 
 -- As due_jobs, from the first job that is not due yet.
-CREATE FUNCTION outbox.future_jobs(most integer DEFAULT 20000)
+CREATE FUNCTION outbox.future_jobs(most integer DEFAULT 10000)
   RETURNS TABLE (queue text, priority smallint, id bigint, kind text, run_at timestamptz, attempt smallint, tried boolean, share integer)
   LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
   SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off AS $$
@@ -449,7 +450,7 @@ CREATE FUNCTION outbox.future_jobs(most integer DEFAULT 20000)
       FROM walk w, LATERAL (SELECT j.queue, j.priority FROM outbox.jobs j WHERE (j.queue, j.priority) > (w.queue, w.priority)
                              ORDER BY j.queue, j.priority LIMIT 1) n),
   heads AS MATERIALIZED (SELECT walk.queue, walk.priority FROM walk LIMIT 1000),
-  shares AS MATERIALIZED (SELECT greatest(100, most / greatest(1, count(*)))::integer AS share FROM heads)
+  shares AS MATERIALIZED (SELECT greatest(250, most / greatest(1, count(*)))::integer AS share FROM heads)
   SELECT h.queue, h.priority, x.*, s.share
     FROM shares s, heads h, LATERAL (
       SELECT j.id, j.kind, j.run_at, j.attempt, j.attempt > 0 OR j.last_error IS NOT NULL FROM outbox.jobs j
@@ -466,11 +467,28 @@ CREATE FUNCTION outbox.recent_failures(most integer DEFAULT 10000) RETURNS SETOF
 REVOKE ALL ON FUNCTION outbox.recent_failures(integer) FROM PUBLIC;
 COMMENT ON FUNCTION outbox.recent_failures(integer) IS 'The failures of the last hour, newest first, at most (most).';
 
+-- History is written at the end of the slot of the day, so its last pages hold the last seconds. They are read by page (a TID range), at most
+-- 2000 of each slot: BRIN has no entry yet for what VACUUM has not summarised. pg_relation_size is volatile, so the first page is
+-- computed apart, or it could not limit the scan; "+ interval" keeps the BRIN index out of the choice.
+CREATE FUNCTION outbox.recent_finishes() RETURNS TABLE (queue text, jobs bigint)
+  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off AS $$
+  WITH slots AS MATERIALIZED (
+    SELECT d.slot, format('(%s,0)', greatest(0, pg_relation_size(to_regclass(format('outbox.finished_jobs_%s', to_char(d.slot, 'FM00'))))
+                                                / current_setting('block_size')::integer - 2000))::tid AS first
+      FROM (SELECT DISTINCT outbox.day_slot(statement_timestamp() - a * interval '10 seconds') AS slot FROM generate_series(0, 1) a) d)
+  SELECT h.queue, count(*)
+    FROM slots s CROSS JOIN LATERAL (
+      SELECT f.queue FROM outbox.finished_jobs f
+       WHERE f.slot = s.slot AND f.ctid >= s.first AND f.finished_at + interval '0' > statement_timestamp() - interval '10 seconds' OFFSET 0) h
+   GROUP BY h.queue $$;
+REVOKE ALL ON FUNCTION outbox.recent_finishes() FROM PUBLIC;
+COMMENT ON FUNCTION outbox.recent_finishes() IS 'Jobs that finished in the last 10 s, by queue, as far as the last 2000 pages of history show them.';
+
 -- pg_stats shows everybody only the columns that they may read, and the payload is most of a row.
 CREATE FUNCTION outbox.row_width(relation regclass) RETURNS integer
   LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, outbox, pg_temp AS $$
-  SELECT sum(s.avg_width)::integer FROM pg_class c JOIN pg_stats s ON s.schemaname = 'outbox' AND s.tablename = c.relname
-   WHERE c.oid = relation AND c.relnamespace = 'outbox'::regnamespace $$;
+  SELECT sum(s.avg_width)::integer FROM pg_stats s
+   WHERE s.schemaname = 'outbox' AND s.tablename = (SELECT c.relname FROM pg_class c WHERE c.oid = relation AND c.relnamespace = 'outbox'::regnamespace) $$;
 REVOKE ALL ON FUNCTION outbox.row_width(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION outbox.row_width(regclass) IS 'Bytes of an average row of one of our tables, as ANALYZE found it; NULL before that.';
 
@@ -499,9 +517,6 @@ CREATE VIEW outbox.job_states AS
     FROM outbox.finished_jobs f;
 COMMENT ON VIEW outbox.job_states IS 'Every job with its state in one word: waiting, scheduled, retrying, paused, claimed, stranded (its processor is dead; it will be rescued), finished, dead. Ask by id or by a range of ids: that goes by index.';
 
--- History is written at the end of the slot of the day, so its last pages hold the last seconds: at most 2000 of them are read, by page
--- (a TID range), because BRIN has no entry yet for what VACUUM has not summarised. OFFSET 0 keeps the range out of the join, where
--- it could not be one; the "+ interval" keeps the BRIN index out of the choice.
 CREATE VIEW outbox.queue_health AS
   WITH due AS MATERIALIZED (
     SELECT d.queue, sum(d.waiting) AS waiting, sum(d.claimed) AS claimed, sum(d.stranded) AS stranded, min(d.oldest) AS oldest, bool_or(d.capped) AS capped
@@ -517,17 +532,6 @@ CREATE VIEW outbox.queue_health AS
                    count(*) >= max(f.share) AS capped
               FROM outbox.future_jobs() f GROUP BY f.queue, f.priority) f
      GROUP BY f.queue),
-  finished AS MATERIALIZED (
-    SELECT h.queue, count(*) AS jobs
-      FROM (SELECT DISTINCT outbox.day_slot(statement_timestamp() - a * interval '10 seconds') AS slot FROM generate_series(0, 1) a) s
-     CROSS JOIN LATERAL (
-       SELECT f.queue FROM outbox.finished_jobs f
-        WHERE f.slot = s.slot
-          AND f.ctid >= format('(%s,0)', greatest(0, pg_relation_size(to_regclass(format('outbox.finished_jobs_%s', to_char(s.slot, 'FM00'))))
-                                                       / current_setting('block_size')::integer - 2000))::tid
-          AND f.finished_at + interval '0' > statement_timestamp() - interval '10 seconds'
-       OFFSET 0) h
-     GROUP BY h.queue),
   failed AS MATERIALIZED (SELECT f.queue, count(*) AS failures FROM outbox.recent_failures() f GROUP BY f.queue)
   SELECT n.queue, q.paused_at, coalesce(d.waiting, 0)::bigint AS waiting, statement_timestamp() - d.oldest AS oldest_wait,
          coalesce(u.scheduled, 0)::bigint AS scheduled, coalesce(u.retrying, 0)::bigint AS retrying, coalesce(d.claimed, 0)::bigint AS claimed,
@@ -537,11 +541,11 @@ CREATE VIEW outbox.queue_health AS
     LEFT JOIN outbox.queues q ON q.name = n.queue
     LEFT JOIN due d ON d.queue = n.queue
     LEFT JOIN future u ON u.queue = n.queue
-    LEFT JOIN finished h ON h.queue = n.queue
+    LEFT JOIN outbox.recent_finishes() h ON h.queue = n.queue
     LEFT JOIN failed f ON f.queue = n.queue
    ORDER BY n.queue;
 COMMENT ON VIEW outbox.queue_health IS
-  'One row for each queue: how much waits and since when, what is claimed (stranded: by a dead processor), the rate of the last 10 s (from the last 2000 pages of history), failures of the last hour (of the last 10000). Depths stop at a share of 20000 rows for each priority; capped says that one did.';
+  'One row for each queue: how much waits and since when, what is claimed (stranded: by a dead processor), the rate of the last 10 s (from the last 2000 pages of history), failures of the last hour (of the last 10000). Depths stop at a share of 10000 rows for each priority; capped says that one did.';
 
 CREATE VIEW outbox.failures_last_hour AS
   SELECT f.queue, f.kind, f.reason, f.sqlstate, count(*) AS failures, count(DISTINCT f.job_id) AS jobs, min(f.failed_at) AS first_at,
@@ -561,7 +565,7 @@ CREATE VIEW outbox.running_jobs AS
    WHERE d.claimed_by IS NOT NULL
    ORDER BY d.claimed_at;
 COMMENT ON VIEW outbox.running_jobs IS
-  'Claimed jobs, longest first: which processor has them (its name is host and pid unless configured) and since when. No index knows what is claimed, so that claims stay cheap: this walks the head of what is due, 20000 rows in all, and a job claimed behind that is not seen. Jobs of the direct lane are claimed and finished in one transaction: look at pg_stat_activity.';
+  'Claimed jobs, longest first: which processor has them (its name is host and pid unless configured) and since when. No index knows what is claimed, so that claims stay cheap: this walks the head of what is due, 10000 rows in all, and a job claimed behind that is not seen. Jobs of the direct lane are claimed and finished in one transaction: look at pg_stat_activity.';
 
 CREATE VIEW outbox.stuck_jobs AS
   SELECT s.id, s.queue, s.kind, s.reason, statement_timestamp() - s.run_at AS due_for, s.claimed_at, s.attempt, s.crashes
@@ -586,7 +590,7 @@ CREATE VIEW outbox.stuck_jobs AS
    WHERE s.reason IS NOT NULL
    ORDER BY s.run_at;
 COMMENT ON VIEW outbox.stuck_jobs IS
-  'Jobs that ought to have ended or started and why they did not, in words, oldest first. Bounded as running_jobs: the head of what is due, 20000 rows in all.';
+  'Jobs that ought to have ended or started and why they did not, in words, oldest first. Bounded as running_jobs: the head of what is due, 10000 rows in all.';
 
 CREATE VIEW outbox.dead_letters AS
   SELECT d.id, d.queue, d.kind, d.reason, d.died_at, d.last_error, d.attempt, d.max_attempts, d.crashes, d.priority, d.created_at, d.run_at,
@@ -713,13 +717,13 @@ BEGIN
 
         ('outbox_inspector', format('SELECT (%s, claimed_at, claimed_by, suspect)', shared), 'outbox.jobs'),
         ('outbox_inspector', format('SELECT (%s, died_at, processor_id, reason)', shared), 'outbox.dead_jobs'),
-        ('outbox_inspector', format('SELECT (%s)', finished), 'outbox.finished_jobs'),
+        ('outbox_inspector', format('SELECT (ctid, %s)', finished), 'outbox.finished_jobs'),
         ('outbox_inspector', 'SELECT', 'outbox.job_failures, outbox.processors, outbox.queues, outbox.audit, outbox.schema_migrations, outbox.schema_changes'),
         ('outbox_inspector', 'SELECT', 'SEQUENCE outbox.jobs_id_seq'),
         ('outbox_inspector', 'SELECT', 'outbox.job_states, outbox.queue_health, outbox.failures_last_hour, outbox.running_jobs, '
            'outbox.stuck_jobs, outbox.dead_letters, outbox.processor_states, outbox.xmin_holders, outbox.storage_health, outbox.migrations'),
         ('outbox_inspector', 'EXECUTE', 'FUNCTION outbox.day_slot(timestamptz), outbox.due_jobs(integer), outbox.future_jobs(integer), '
-           'outbox.recent_failures(integer), outbox.row_width(regclass)'),
+           'outbox.recent_failures(integer), outbox.recent_finishes(), outbox.row_width(regclass)'),
 
         ('outbox_operator', 'EXECUTE', 'FUNCTION ' || operator)) AS v (role, privileges, objects)
        WHERE v.role = receiver

@@ -139,7 +139,8 @@ std::string detail_text(const store::JobDetail& detail) {
   if (!job.last_error.empty())
     lines.add(job.state == "dead" ? "reason" : "last error", job.last_error);
   if (!detail.headers.empty()) lines.add("headers", detail.headers, kPayloadShown);
-  lines.add("payload", detail.payload, kPayloadShown);
+  lines.add("payload", detail.readable ? detail.payload : "not readable by this role",
+            kPayloadShown);
   if (detail.payload.size() > kPayloadShown) lines.add("", "(the whole payload: --json)");
   return lines.text() + failures_text(detail);
 }
@@ -150,6 +151,7 @@ std::string detail_json(const store::JobDetail& detail) {
   json["dead_reason"] = json_text(detail.dead_reason);
   json["suspect"] = detail.suspect;
   json["processor_name"] = json_text(detail.processor_name);
+  json["payload_readable"] = detail.readable;
   json["payload"] = nullptr;
   json["headers"] = nullptr;
   Json failures = Json::array();

@@ -7,6 +7,7 @@
 #include "cli/job_text.hpp"
 #include "cli/output.hpp"
 #include "cli/read_json.hpp"
+#include "cli/stated.hpp"
 #include "core/duration.hpp"
 #include "core/error.hpp"
 #include "core/text.hpp"
@@ -33,7 +34,7 @@ std::int64_t parse_id(const std::string& text) {
 /// What became of one job, for both kinds of output.
 struct Answer {
   std::int64_t id{};
-  const char* result{};  ///< One word, for programs.
+  std::string result;  ///< One word, for programs.
   std::string words;
   ExitCode code{ExitCode::ok};
 };
@@ -52,64 +53,18 @@ ExitCode print_answers(const std::vector<Answer>& answers, bool json) {
   return code;
 }
 
-std::string holder(int processor, const std::string& name) {
-  return "processor " + std::to_string(processor) + (name.empty() ? "" : " (" + name + ")");
-}
-
-Answer answer(std::int64_t id, const store::Retried& retried) {
+ExitCode code_of(store::RetryEnd end) {
   using store::RetryEnd;
-  switch (retried.end) {
-    case RetryEnd::requeued:
-      return {id, "requeued", "was dead, is waiting again with a fresh budget", ExitCode::ok};
-    case RetryEnd::hastened:
-      return {id, "hastened", "is due now", ExitCode::ok};
-    case RetryEnd::waiting:
-      return {id, "waiting", "is due already; nothing to do", ExitCode::ok};
-    case RetryEnd::claimed:
-      return {id, "claimed",
-              "refused: " + holder(retried.processor, retried.holder) +
-                  " runs it; look again when it has ended",
-              ExitCode::refused};
-    case RetryEnd::stranded:
-      return {id, "stranded",
-              "refused: " + holder(retried.processor, retried.holder) +
-                  " died while it ran it; any living processor of its queue will take it over",
-              ExitCode::refused};
-    case RetryEnd::finished:
-      return {id, "finished", "refused: it has finished; enqueue a new one instead",
-              ExitCode::refused};
-    case RetryEnd::twin:
-      return {id, "twin",
-              "refused: the live job " + std::to_string(retried.twin) +
-                  " has the same kind and unique_key; wait for it or discard it",
-              ExitCode::refused};
-    case RetryEnd::not_found:
-      break;
-  }
-  return {id, "not_found", "no such job: neither live, nor dead, nor in the history",
-          ExitCode::not_found};
+  if (end == RetryEnd::not_found) return ExitCode::not_found;
+  const bool fine =
+      end == RetryEnd::requeued || end == RetryEnd::hastened || end == RetryEnd::waiting;
+  return fine ? ExitCode::ok : ExitCode::refused;
 }
 
-Answer answer(std::int64_t id, const store::Discarded& discarded) {
+ExitCode code_of(store::DiscardEnd end) {
   using store::DiscardEnd;
-  switch (discarded.end) {
-    case DiscardEnd::discarded:
-      return {id, "discarded", "is a dead letter now; outboxd jobs retry brings it back",
-              ExitCode::ok};
-    case DiscardEnd::claimed:
-      return {id, "claimed",
-              "refused: " + holder(discarded.processor, discarded.holder) +
-                  " runs it; look again when it has ended",
-              ExitCode::refused};
-    case DiscardEnd::already_dead:
-      return {id, "dead", "refused: it is a dead letter already", ExitCode::refused};
-    case DiscardEnd::finished:
-      return {id, "finished", "refused: it has finished", ExitCode::refused};
-    case DiscardEnd::not_found:
-      break;
-  }
-  return {id, "not_found", "no such job: neither live, nor dead, nor in the history",
-          ExitCode::not_found};
+  if (end == DiscardEnd::not_found) return ExitCode::not_found;
+  return end == DiscardEnd::discarded ? ExitCode::ok : ExitCode::refused;
 }
 
 void add_list(CLI::App& jobs, const OnRun& on_run) {
@@ -170,11 +125,26 @@ struct RetryOptions : DataOptions {
   std::vector<std::string> ids;
   bool all_dead{};
   store::DeadFilter filter;
+  store::Stated stated;
 };
+
+ExitCode print_preview(const store::RetriedAll& all, bool json) {
+  Json list = Json::array();
+  std::string text;
+  for (const auto& job : all.would_be) {
+    list.push_back({{"id", json_id(job.id)}, {"result", job.result}, {"message", job.message}});
+    text += "job " + std::to_string(job.id) + ": " + core::printable(job.message, 1'024) + '\n';
+  }
+  text += "nothing was changed: would requeue " + std::to_string(all.requeued) + " dead jobs" +
+          (all.more ? "; the limit ended it: there are more\n" : "\n");
+  print(json ? document({{"preview", true}, {"jobs", list}, {"more", all.more}}) : text);
+  return ExitCode::ok;
+}
 
 ExitCode retry_dead(const RetryOptions& options) {
   auto database = open(options.target, "jobs retry");
-  const auto all = store::jobs_retry_dead(database, options.filter);
+  const auto all = store::jobs_retry_dead(database, options.filter, options.stated);
+  if (options.filter.preview) return print_preview(all, options.json);
   if (options.json) {
     print(document({{"requeued", all.requeued}, {"skipped", all.skipped}, {"more", all.more}}));
     return ExitCode::ok;
@@ -203,6 +173,23 @@ void add_retry(CLI::App& jobs, const OnRun& on_run) {
       ->needs(all)
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000}))
       ->capture_default_str();
+  command
+      .add_option("--error", options->filter.error,
+                  "With --all-dead: only where the last error is LIKE this, as %timeout%")
+      ->needs(all);
+  command
+      .add_option("--since", options->filter.since,
+                  "With --all-dead: only what died at this moment or later")
+      ->needs(all);
+  command
+      .add_option("--until", options->filter.until,
+                  "With --all-dead: only what died before this moment")
+      ->needs(all);
+  command
+      .add_flag("--preview", options->filter.preview,
+                "With --all-dead: change nothing, show what would happen")
+      ->needs(all);
+  add_stated(command, options->stated);
   command.callback([options, on_run] {
     on_run([options] {
       if (options->all_dead) return retry_dead(*options);
@@ -215,8 +202,10 @@ void add_retry(CLI::App& jobs, const OnRun& on_run) {
       for (const auto& text : options->ids) ids_given.push_back(parse_id(text));
       auto database = open(options->target, "jobs retry");
       std::vector<Answer> answers;
-      for (const auto id : ids_given)
-        answers.push_back(answer(id, store::jobs_retry(database, id)));
+      for (const auto id : ids_given) {
+        const auto done = store::jobs_retry(database, id, options->stated);
+        answers.push_back({id, done.result, done.message, code_of(done.end)});
+      }
       return print_answers(answers, options->json);
     });
   });
@@ -225,21 +214,23 @@ void add_retry(CLI::App& jobs, const OnRun& on_run) {
 void add_discard(CLI::App& jobs, const OnRun& on_run) {
   struct Options : DataOptions {
     std::vector<std::string> ids;
-    std::string why;
+    store::Stated stated;
   };
   const auto options = std::make_shared<Options>();
   auto& command = add_data_command(
       jobs, "discard", "Give jobs up that do not run: they become dead letters", *options);
   command.add_option("id", options->ids, "Ids of the jobs")->required();
-  command.add_option("--why", options->why, "Kept with the dead letter");
+  add_stated(command, options->stated);
   command.callback([options, on_run] {
     on_run([options] {
       std::vector<std::int64_t> ids;
       for (const auto& text : options->ids) ids.push_back(parse_id(text));
       auto database = open(options->target, "jobs discard");
       std::vector<Answer> answers;
-      for (const auto id : ids)
-        answers.push_back(answer(id, store::jobs_discard(database, id, options->why)));
+      for (const auto id : ids) {
+        const auto done = store::jobs_discard(database, id, options->stated);
+        answers.push_back({id, done.result, done.message, code_of(done.end)});
+      }
       return print_answers(answers, options->json);
     });
   });

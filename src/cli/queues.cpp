@@ -3,6 +3,7 @@
 
 #include "cli/output.hpp"
 #include "cli/queue_text.hpp"
+#include "cli/stated.hpp"
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "store/queues.hpp"
@@ -15,6 +16,7 @@ using core::ExitCode;
 
 struct NamedQueue : DataOptions {
   std::string name;
+  store::Stated stated;
 };
 
 void add_queue_list(CLI::App& queues, const OnRun& on_run) {
@@ -38,10 +40,11 @@ void add_pause(CLI::App& queues, const OnRun& on_run) {
   auto& command =
       add_data_command(queues, "pause", "Stop claims from a queue; running jobs go on", *options);
   command.add_option("name", options->name, "Name of the queue")->required();
+  add_stated(command, options->stated);
   command.callback([options, on_run] {
     on_run([options] {
       auto database = open(options->target, "queues pause");
-      const auto paused = store::queue_pause(database, options->name);
+      const auto paused = store::queue_pause(database, options->name, options->stated);
       if (options->json) {
         print(document({{"queue", options->name},
                         {"result", paused.was_paused ? "was_paused" : "paused"},
@@ -65,10 +68,11 @@ void add_resume(CLI::App& queues, const OnRun& on_run) {
   auto& command =
       add_data_command(queues, "resume", "Let claims from a paused queue go on", *options);
   command.add_option("name", options->name, "Name of the queue")->required();
+  add_stated(command, options->stated);
   command.callback([options, on_run] {
     on_run([options] {
       auto database = open(options->target, "queues resume");
-      const auto end = store::queue_resume(database, options->name);
+      const auto end = store::queue_resume(database, options->name, options->stated);
       if (end == store::ResumeEnd::not_found) {
         throw core::Error{
             ExitCode::not_found,

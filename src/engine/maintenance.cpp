@@ -196,9 +196,11 @@ bool Maintenance::prune(store::Database& database) {
   const int days = services_.options.processor.dead_retention_days;
   const auto letters = store::prune_dead(database, days, kPruneBatch);
   const auto failures = store::prune_failures(database, days, kPruneBatch);
+  const auto noted = store::prune_audit(database, kPruneBatch);
   services_.events.pruned("dead_jobs", letters);
   services_.events.pruned("job_failures", failures);
-  return letters == kPruneBatch || failures == kPruneBatch;
+  services_.events.pruned("audit", noted);
+  return letters == kPruneBatch || failures == kPruneBatch || noted == kPruneBatch;
 }
 
 void Maintenance::measure_depths() {

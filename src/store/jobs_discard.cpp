@@ -1,51 +1,34 @@
-// SQL of discarding a job by hand.
+// SQL of discarding a job by hand; the work is done by a function of migration 0004, where indexes,
+// locks and reasons are told.
 #include "store/jobs_discard.hpp"
 
-#include "core/limits.hpp"
-#include "core/text.hpp"
 #include "pg/session.hpp"
-#include "store/job_lock.hpp"
 
 namespace outbox::store {
 
 namespace {
 
-// Index: jobs_pkey. Locks: the row, locked before. ON CONFLICT: as when a processor buries it.
-// job_failures gets no row: no attempt failed, and no processor took part.
+// A function scan of one row; indexes and locks: in the function.
 constexpr pg::Statement kDiscard{"jobs_discard", R"(/* outbox:jobs_discard */
-WITH j AS (DELETE FROM outbox.jobs j WHERE j.id = $1::bigint RETURNING j.*)
-INSERT INTO outbox.dead_jobs (id, created_at, run_at, expires_at, processor_id, priority, attempt, max_attempts, crashes,
-                              claim_token, reason, queue, kind, unique_key, payload, headers, last_error)
-SELECT j.id, j.created_at, j.run_at, j.expires_at, NULL, j.priority, j.attempt, j.max_attempts, j.crashes,
-       j.claim_token, 'discarded', j.queue, j.kind, j.unique_key, j.payload, j.headers,
-       'discarded by ' || session_user || coalesce(': ' || nullif($2::text, ''), '')
-         || coalesce('; last error: ' || j.last_error, '')
-  FROM j
-ON CONFLICT (id) DO UPDATE SET died_at = excluded.died_at, reason = excluded.reason, last_error = excluded.last_error)"};
-
-Discarded discard_in(pg::Session& session, pqxx::transaction_base& tx, std::int64_t id,
-                     const std::string& why) {
-  if (const auto job = lock_job(session, tx, id)) {
-    if (job->claimed && !job->stranded) {
-      return {.end = DiscardEnd::claimed, .processor = job->claimed_by, .holder = job->holder};
-    }
-    session.call(tx, kDiscard, id, why);
-    return {.end = DiscardEnd::discarded, .processor = 0, .holder = {}};
-  }
-  const std::string state = job_state(session, tx, id);
-  const DiscardEnd end = state == "dead"       ? DiscardEnd::already_dead
-                         : state == "finished" ? DiscardEnd::finished
-                                               : DiscardEnd::not_found;
-  return {.end = end, .processor = 0, .holder = {}};
-}
+SELECT r.result, r.message, coalesce(r.processor_id, 0), r.processor FROM outbox.discard($1::bigint, $2::text, $3::text) AS r)"};
 
 }  // namespace
 
-Discarded jobs_discard(Database& database, std::int64_t id, std::string_view why) {
-  pg::Session& session = database.session();
-  const std::string text = core::storable(why, core::kLastErrorBytesMax);
-  return session.transact(
-      [&](pqxx::transaction_base& tx) { return discard_in(session, tx, id, text); });
+Discarded jobs_discard(Database& database, std::int64_t id, const Stated& stated) {
+  const auto said = stated.storable();
+  const auto rows = database.session().run(kDiscard, id, said.why, said.actor);
+  const auto& row = rows[0];
+  const auto result = pg::text(row[0]);
+  const auto end = result == "discarded"  ? DiscardEnd::discarded
+                   : result == "claimed"  ? DiscardEnd::claimed
+                   : result == "dead"     ? DiscardEnd::already_dead
+                   : result == "finished" ? DiscardEnd::finished
+                                          : DiscardEnd::not_found;
+  return {.end = end,
+          .result = result,
+          .message = pg::text(row[1]),
+          .processor = row[2].as<int>(),
+          .holder = pg::text(row[3])};
 }
 
 }  // namespace outbox::store

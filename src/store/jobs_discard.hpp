@@ -1,11 +1,11 @@
 // Gives a job up because a person asked for it: it goes to the dead letters, from where it can be
-// retried.
+// retried. What people do from psql (outbox.discard of migration 0004) and from here is the same.
 #pragma once
 
 #include <string>
-#include <string_view>
 
 #include "store/database.hpp"
+#include "store/stated.hpp"
 
 namespace outbox::store {
 
@@ -20,13 +20,16 @@ enum class DiscardEnd {
 
 struct Discarded {
   DiscardEnd end{DiscardEnd::not_found};
-  int processor{};     ///< Who runs it, for claimed.
-  std::string holder;  ///< Its name; may be empty.
+  std::string result;   ///< The same as one word, for programs.
+  std::string message;  ///< The same for people.
+  int processor{};      ///< Who runs it, for claimed.
+  std::string holder;   ///< Its name; may be empty.
 };
 
-/// `why` is for people and may be empty; clipped to core::kLastErrorBytesMax. A job claimed by a
-/// dead processor may be discarded too; its claim token then no longer matches anything, so a
-/// zombie's late result is refused. Throws core::DbError; busy when its row stays locked for 2 s.
-[[nodiscard]] Discarded jobs_discard(Database& database, std::int64_t id, std::string_view why);
+/// A job claimed by a dead processor may be discarded too; its claim token then no longer matches
+/// anything, so a zombie's late result is refused. Throws core::DbError; busy when its row stays
+/// locked for 2 s.
+[[nodiscard]] Discarded jobs_discard(Database& database, std::int64_t id,
+                                     const Stated& stated = {});
 
 }  // namespace outbox::store

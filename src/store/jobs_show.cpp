@@ -10,20 +10,39 @@ namespace outbox::store {
 
 namespace {
 
+// No table of ours. An inspector may read every column but these.
+constexpr pg::Statement kReadable{"jobs_show_readable", R"(/* outbox:jobs_show_readable */
+SELECT bool_and(has_column_privilege('outbox.' || t, c, 'SELECT'))
+  FROM unnest('{jobs,dead_jobs,finished_jobs}'::text[]) t, unnest('{payload,headers}'::text[]) c)"};
+
 // Index: jobs_pkey, dead_jobs_pkey, and the BRIN index on finished_jobs.id in each of the 32 slots.
 // No locks. Form: the view gives the state in its one word; the tables are asked again for what the
-// view leaves out.
-constexpr pg::Statement kShow{
-    "jobs_show",
-    "/* outbox:jobs_show */ SELECT " OUTBOX_SUMMARY_COLUMNS
-    ", x.payload, x.headers, " OUTBOX_MOMENT("x.expires_at") ", x.reason, x.suspect,"
-    " (SELECT p.name FROM outbox.processors p WHERE p.id = s.claimed_by),"
-    " (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
-    " FROM outbox.job_states s CROSS JOIN LATERAL ("
-    "SELECT j.payload, j.headers, j.expires_at, NULL::text AS reason, j.suspect FROM outbox.jobs j WHERE j.id = $1::bigint"
-    " UNION ALL SELECT d.payload, d.headers, d.expires_at, d.reason, false FROM outbox.dead_jobs d WHERE d.id = $1::bigint"
-    " UNION ALL SELECT f.payload, f.headers, NULL, NULL, false FROM outbox.finished_jobs f WHERE f.id = $1::bigint"
-    ") x WHERE s.id = $1::bigint LIMIT 1"};
+// view leaves out. `content` names payload and headers of a table, or stands for them.
+#define OUTBOX_SHOW(content_of) \
+  "SELECT " OUTBOX_SUMMARY_COLUMNS                                                                 \
+  ", x.payload, x.headers, " OUTBOX_MOMENT(                                                        \
+      "x.expires_at") ", x.reason, x.suspect,"                                                     \
+                      " (SELECT p.name FROM outbox.processors p WHERE p.id = s.claimed_by),"       \
+                      " (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"                 \
+                      " FROM outbox.job_states s CROSS JOIN LATERAL ("                             \
+                      "SELECT " content_of(                                                        \
+                          "j") ", j.expires_at, NULL::text AS reason, j.suspect FROM outbox.jobs " \
+                               "j WHERE j.id = $1::bigint"                                         \
+                               " UNION ALL SELECT " content_of(                                    \
+                                   "d") ", d.expires_at, d.reason, false FROM outbox.dead_jobs d " \
+                                        "WHERE d.id = $1::bigint"                                  \
+                                        " UNION ALL SELECT " content_of(                           \
+                                            "f") ", NULL, NULL, false FROM outbox.finished_jobs "  \
+                                                 "f WHERE f.id = $1::bigint"                       \
+                                                 ") x WHERE s.id = $1::bigint LIMIT 1"
+#define OUTBOX_CONTENT(table) table ".payload, " table ".headers"
+#define OUTBOX_NO_CONTENT(table) "NULL::jsonb AS payload, NULL::jsonb AS headers"
+constexpr pg::Statement kShow{"jobs_show", "/* outbox:jobs_show */ " OUTBOX_SHOW(OUTBOX_CONTENT)};
+constexpr pg::Statement kShowPart{"jobs_show_part",
+                                  "/* outbox:jobs_show_part */ " OUTBOX_SHOW(OUTBOX_NO_CONTENT)};
+#undef OUTBOX_NO_CONTENT
+#undef OUTBOX_CONTENT
+#undef OUTBOX_SHOW
 
 // Index: job_failures_job_id_idx, backwards, so that a job with endless failures costs no more than
 // what is shown. No locks.
@@ -36,10 +55,11 @@ constexpr pg::Statement kFailures{
 }  // namespace
 
 std::optional<JobDetail> jobs_show(Database& database, std::int64_t id) {
-  const auto rows = database.session().run(kShow, id);
+  JobDetail detail;
+  detail.readable = database.session().run(kReadable)[0][0].as<bool>();
+  const auto rows = database.session().run(detail.readable ? kShow : kShowPart, id);
   if (rows.empty()) return std::nullopt;
   const auto& row = rows[0];
-  JobDetail detail;
   detail.job = read_summary(row);
   constexpr int kFirst = kSummaryColumns;
   detail.payload = pg::text(row[kFirst]);

@@ -20,6 +20,7 @@ struct JobFailure {
 
 struct JobDetail {
   JobSummary job;
+  bool readable{true};  ///< Whether this role may read payload and headers; if not, both are empty.
   std::string payload;  ///< JSON text.
   std::string headers;  ///< JSON text; empty: none.
   std::optional<Moment> expires_at;

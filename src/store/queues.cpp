@@ -63,28 +63,12 @@ constexpr pg::Statement kFixPlan{"queue_fix_plan", R"(/* outbox:queue_fix_plan *
 SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
        set_config('enable_sort', 'off', true), set_config('jit', 'off', true))"};
 
-// Index: queues_pkey and, for `known`, jobs_claim_idx. Locks: the row. An existing pause keeps its
-// moment. The common table sees the state before the upsert.
-constexpr pg::Statement kPause{"queue_pause",
-                               R"(/* outbox:queue_pause */
-WITH before AS MATERIALIZED (
-  SELECT EXISTS (SELECT FROM outbox.queues q WHERE q.name = $1) OR EXISTS (SELECT FROM outbox.jobs j WHERE j.queue = $1) AS known,
-         EXISTS (SELECT FROM outbox.queues q WHERE q.name = $1 AND q.paused_at IS NOT NULL) AS paused),
-up AS (
-  INSERT INTO outbox.queues AS q (name, paused_at) VALUES ($1, clock_timestamp())
-  ON CONFLICT (name) DO UPDATE SET paused_at = coalesce(q.paused_at, excluded.paused_at), updated_at = clock_timestamp()
-  RETURNING q.paused_at)
-SELECT )" OUTBOX_MOMENT("up.paused_at") R"(, before.paused, before.known FROM up, before)"};
-
-// Index: queues_pkey. Locks: the row.
+// Function scans of one row; indexes and locks: in the functions of migration 0004.
+constexpr pg::Statement kPause{
+    "queue_pause", "/* outbox:queue_pause */ SELECT " OUTBOX_MOMENT("p.paused_at")
+    ", p.result = 'was_paused', p.known FROM outbox.pause($1::text, $2::text, $3::text) AS p"};
 constexpr pg::Statement kResume{"queue_resume", R"(/* outbox:queue_resume */
-UPDATE outbox.queues q SET paused_at = NULL, updated_at = clock_timestamp() WHERE q.name = $1 AND q.paused_at IS NOT NULL)"};
-
-constexpr pg::Statement kResumeWake{"queue_resume_wake", "SELECT outbox.wake()"};
-
-// Index: queues_pkey, jobs_claim_idx; one row each. No locks.
-constexpr pg::Statement kKnown{"queue_known", R"(/* outbox:queue_known */
-SELECT EXISTS (SELECT FROM outbox.queues q WHERE q.name = $1) OR EXISTS (SELECT FROM outbox.jobs j WHERE j.queue = $1))"};
+SELECT r.result FROM outbox.resume($1::text, $2::text, $3::text) AS r)"};
 
 std::vector<QueueStatus> count_queues(Database& database, int cap) {
   pg::Session& session = database.session();
@@ -134,24 +118,22 @@ std::vector<observe::QueueDepth> queue_depths(Database& database) {
   return depths;
 }
 
-Paused queue_pause(Database& database, const std::string& name) {
-  const auto rows = database.session().run(kPause, name);
+Paused queue_pause(Database& database, const std::string& name, const Stated& stated) {
+  const auto said = stated.storable();
+  const auto rows = database.session().run(kPause, name, said.why, said.actor);
   const auto& row = rows[0];
   return {.since = Moment{std::chrono::microseconds{row[0].as<std::int64_t>()}},
           .was_paused = row[1].as<bool>(),
           .known = row[2].as<bool>()};
 }
 
-ResumeEnd queue_resume(Database& database, const std::string& name) {
-  pg::Session& session = database.session();
-  return session.transact([&](pqxx::transaction_base& tx) {
-    if (pg::affected(session.call(tx, kResume, name)) > 0) {
-      session.call(tx, kResumeWake);
-      return ResumeEnd::resumed;
-    }
-    const auto known = session.call(tx, kKnown, name);
-    return known[0][0].as<bool>() ? ResumeEnd::not_paused : ResumeEnd::not_found;
-  });
+ResumeEnd queue_resume(Database& database, const std::string& name, const Stated& stated) {
+  const auto said = stated.storable();
+  const auto rows = database.session().run(kResume, name, said.why, said.actor);
+  const auto result = pg::text(rows[0][0]);
+  return result == "resumed"      ? ResumeEnd::resumed
+         : result == "not_paused" ? ResumeEnd::not_paused
+                                  : ResumeEnd::not_found;
 }
 
 }  // namespace outbox::store

@@ -9,6 +9,7 @@
 #include "observe/events.hpp"
 #include "store/database.hpp"
 #include "store/moment.hpp"
+#include "store/stated.hpp"
 
 namespace outbox::store {
 
@@ -49,7 +50,8 @@ struct Paused {
 
 /// Stops claims from the queue; running jobs go on. Makes the row if there is none. The name must
 /// have 1 to 63 characters (rejected by a CHECK constraint otherwise). Throws core::DbError.
-[[nodiscard]] Paused queue_pause(Database& database, const std::string& name);
+[[nodiscard]] Paused queue_pause(Database& database, const std::string& name,
+                                 const Stated& stated = {});
 
 enum class ResumeEnd {
   resumed,
@@ -58,6 +60,7 @@ enum class ResumeEnd {
 };
 
 /// Lets claims go on, and wakes sleeping processors. Throws core::DbError.
-[[nodiscard]] ResumeEnd queue_resume(Database& database, const std::string& name);
+[[nodiscard]] ResumeEnd queue_resume(Database& database, const std::string& name,
+                                     const Stated& stated = {});
 
 }  // namespace outbox::store

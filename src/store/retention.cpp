@@ -67,6 +67,10 @@ DELETE FROM outbox.job_failures f
       AND NOT EXISTS (SELECT FROM outbox.jobs j WHERE j.id = x.job_id)
     ORDER BY x.failed_at LIMIT $2::int)))"};
 
+// A function of migration 0004, because the runtime role may not delete from the audit itself.
+constexpr pg::Statement kPruneAudit{"prune_audit", R"(/* outbox:prune_audit */
+SELECT outbox.prune_audit($1::int))"};
+
 std::vector<int> slots_of(const pqxx::result& result) {
   std::vector<int> slots;
   for (const auto& row : result) slots.push_back(row[0].as<int>());
@@ -126,8 +130,12 @@ std::int64_t prune_failures(Database& database, int days, int most) {
   return pg::affected(database.session().run(kPruneFailures, days, most));
 }
 
+std::int64_t prune_audit(Database& database, int most) {
+  return database.session().run(kPruneAudit, most)[0][0].as<std::int64_t>();
+}
+
 std::vector<pg::Statement> retention_statements() {
-  return {kSaveQueues, kExpiredSlots, kExpiredDays, kTrim, kPruneDead, kPruneFailures};
+  return {kSaveQueues, kExpiredSlots, kExpiredDays, kTrim, kPruneDead, kPruneFailures, kPruneAudit};
 }
 
 }  // namespace outbox::store

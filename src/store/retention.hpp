@@ -41,4 +41,7 @@ struct HistoryDay {
 [[nodiscard]] std::int64_t prune_dead(Database& database, int days, int most);
 [[nodiscard]] std::int64_t prune_failures(Database& database, int days, int most);
 
+/// Deletes audit rows older than a year, among the `most` oldest.
+[[nodiscard]] std::int64_t prune_audit(Database& database, int most);
+
 }  // namespace outbox::store

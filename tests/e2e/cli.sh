@@ -133,15 +133,22 @@ expect 2 'not a job id' "$outboxd" jobs show 0x10
 expect 2 'not a job id' "$outboxd" jobs show 99999999999999999999
 
 # --- discard and retry
-expect 0 'is a dead letter now' "$outboxd" jobs discard 1 --why 'not wanted'
+expect 0 'is a dead letter now' "$outboxd" jobs discard 1 --why 'not wanted' --actor anna
+[[ $(sql 'SELECT login, actor, action, why, job_id FROM outbox.audit') == 'postgres|anna|discard|not wanted|1' ]] || fail 'the audit says otherwise'
+expect 0 'would be waiting again' "$outboxd" jobs retry --all-dead --error '%NOT wanted%' --preview
+expect 0 'would requeue 0' "$outboxd" jobs retry --all-dead --since 2100-01-01 --preview
+json 0 "(doc ->> 'preview') || ' ' || (doc #>> '{jobs,0,result}')" 'true requeued' "$outboxd" jobs retry --all-dead --preview --json
+expect 2 'requires' "$outboxd" jobs retry 1 --preview
+expect 2 'timestamp' "$outboxd" jobs retry --all-dead --since soonish
 expect 6 'dead letter already' "$outboxd" jobs discard 1
 expect 66 'no such job' "$outboxd" jobs discard 999
 json 0 "(doc ->> 'state') || ' ' || (doc ->> 'dead_reason') || ' ' || (doc ->> 'last_error' LIKE '%not wanted%')" 'dead discarded true' \
   "$outboxd" jobs show 1 --json
-expect 0 'fresh budget' "$outboxd" jobs retry 1
+OUTBOX_ACTOR=bert expect 0 'fresh budget' "$outboxd" jobs retry 1
+[[ $(sql "SELECT actor FROM outbox.audit WHERE action = 'retry'") == bert ]] || fail 'OUTBOX_ACTOR is not the actor'
 expect 0 'is due already' "$outboxd" jobs retry 1
 expect 0 'is due now' "$outboxd" jobs retry 2
-json 4 "doc #>> '{jobs,1,result}'" not_found "$outboxd" jobs retry 1 999 --json
+json 66 "doc #>> '{jobs,1,result}'" not_found "$outboxd" jobs retry 1 999 --json
 expect 2 'which job' "$outboxd" jobs retry
 expect 2 'requires' "$outboxd" jobs retry 1 --queue q
 expect 2 'excludes' "$outboxd" jobs retry 1 --all-dead
@@ -160,7 +167,8 @@ expect 6 'died while it ran it' "$outboxd" jobs retry 1
 expect 0 '' "$outboxd" jobs discard 1
 
 # --- queues and stats
-expect 0 'is paused, since' "$outboxd" queues pause default
+expect 0 'is paused, since' "$outboxd" queues pause default --why full
+[[ $(sql "SELECT why, actor = '$(id -un)' FROM outbox.audit WHERE action = 'pause'") == 'full|t' ]] || fail 'the pause is not in the audit'
 expect 0 'is paused already' "$outboxd" queues pause default
 expect 0 'is the name right?' "$outboxd" queues pause new
 expect 2 '64 characters' "$outboxd" queues pause "$(printf 'q%.0s' {1..64})"
@@ -170,7 +178,7 @@ json 0 "doc ->> 'result'" resumed "$outboxd" queues resume default --json
 expect 0 'nothing to do' "$outboxd" queues resume default
 expect 66 "there is no queue 'typo'" "$outboxd" queues resume typo
 expect 0 'dead: test' "$outboxd" stats
-json 0 "(doc #>> '{processors,0,state}') || ' ' || (doc ->> 'schema')::int || ' ' || (doc #>> '{ended,0,queue}')" 'dead 3 default' \
+json 0 "(doc #>> '{processors,0,state}') || ' ' || (doc ->> 'schema')::int || ' ' || (doc #>> '{ended,0,queue}')" 'dead 4 default' \
   "$outboxd" stats --json
 
 # --- config
