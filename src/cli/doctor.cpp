@@ -45,6 +45,20 @@ std::string padded_to(std::string text, std::size_t width) {
   return text + ' ';
 }
 
+/// A function's whole text would hide the other findings.
+std::string shortened(const std::string& fix) {
+  constexpr int kLines = 12;
+  std::size_t at = 0;
+  for (int line = 0; line < kLines; ++line) {
+    at = fix.find('\n', at);
+    if (at == std::string::npos) return fix;
+    ++at;
+  }
+  const auto more = std::count(fix.begin() + static_cast<std::ptrdiff_t>(at), fix.end(), '\n') + 1;
+  return fix.substr(0, at) + "-- ... " + std::to_string(more) +
+         " lines more: outboxd doctor --json has all of it";
+}
+
 /// A configuration file names the connection that a processor would have.
 bool names_config(const Target& target) {
   if (!target.config.empty()) return true;
@@ -73,7 +87,7 @@ std::string doctor_text(const std::vector<Finding>& findings) {
     text += padded_to(status_name(finding.status), kStatusWidth) +
             padded_to(finding.check, kCheckWidth) + safe_lines(finding.what) + '\n';
     if (!finding.why.empty()) text += "  why: " + safe_lines(finding.why) + '\n';
-    if (!finding.fix.empty()) text += "  fix:\n" + safe_lines(finding.fix) + "\n\n";
+    if (!finding.fix.empty()) text += "  fix:\n" + shortened(safe_lines(finding.fix)) + "\n\n";
   }
   return text + std::to_string(how_many(findings, Status::ok)) + " ok, " +
          std::to_string(how_many(findings, Status::warning)) + " warnings, " +
