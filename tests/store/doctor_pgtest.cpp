@@ -54,6 +54,26 @@ bool run_with_psql(const std::string& url, const std::string& sql) {
   return ::pclose(psql) == 0 && written;
 }
 
+/// What would stay with the server when a test fails.
+class AtEnd {
+ public:
+  AtEnd(TestDatabase& db, std::string sql) : db_{db}, sql_{std::move(sql)} {}
+  ~AtEnd() {
+    store::Database database{db_.options(), "test", store::Use::people};
+    try {
+      database.session().run_script(sql_);
+    } catch (const core::DbError& e) {
+      BOOST_TEST_MESSAGE(sql_ << ": " << e.what());
+    }
+  }
+  AtEnd(const AtEnd&) = delete;
+  AtEnd& operator=(const AtEnd&) = delete;
+
+ private:
+  TestDatabase& db_;
+  std::string sql_;
+};
+
 struct Fixture {
   TestDatabase db;
   Settings settings;
@@ -287,6 +307,7 @@ BOOST_AUTO_TEST_CASE(a_prepared_transaction_that_stays_is_told) {
   store::Database other{db.options(), "test", store::Use::people};
   other.session().run_script(
       "BEGIN; SELECT pg_current_xact_id(); PREPARE TRANSACTION 'it''s mine'");
+  const AtEnd tidy{db, "ROLLBACK PREPARED 'it''s mine'"};
   std::this_thread::sleep_for(1'100ms);
   settings.pinned_problem = 1s;
   expect_and_mend("horizon", Status::problem, "it's mine");
@@ -295,6 +316,10 @@ BOOST_AUTO_TEST_CASE(a_prepared_transaction_that_stays_is_told) {
 BOOST_AUTO_TEST_CASE(a_slot_that_nobody_reads_is_told) {
   const auto slot = "outbox_doctor_" + std::to_string(::getpid());
   db.exec("SELECT pg_create_physical_replication_slot('" + slot + "', true)");
+  const AtEnd tidy{
+      db,
+      "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '" +
+          slot + "'"};
   expect_and_mend("slots", Status::warning, "physical slot " + slot + " is read by nobody");
 }
 
@@ -342,11 +367,11 @@ BOOST_AUTO_TEST_CASE(a_definer_function_without_a_safe_path_is_a_problem) {
 BOOST_AUTO_TEST_CASE(objects_of_another_owner_are_a_problem) {
   const auto role = "outbox_test_owner_" + std::to_string(::getpid());
   db.exec("CREATE ROLE " + role);
+  const AtEnd tidy{db, "DROP OWNED BY " + role + " CASCADE; DROP ROLE " + role};
   db.exec("ALTER TABLE outbox.queues OWNER TO " + role +
           "; ALTER FUNCTION outbox.wake() OWNER TO " + role +
           "; ALTER VIEW outbox.queue_health OWNER TO " + role);
   expect_and_mend("owners", Status::problem, "TABLE outbox.queues (" + role + ")");
-  db.exec("DROP ROLE " + role);
 }
 
 BOOST_AUTO_TEST_CASE(a_processor_that_runs_as_superuser_is_a_warning) {
@@ -362,6 +387,7 @@ BOOST_AUTO_TEST_CASE(a_processor_that_runs_as_superuser_is_a_warning) {
 BOOST_AUTO_TEST_CASE(a_role_that_may_see_little_gets_findings_or_reasons) {
   const auto role = "outbox_test_viewer_" + std::to_string(::getpid());
   db.exec("CREATE ROLE " + role + " LOGIN; GRANT CONNECT ON DATABASE " + db.name() + " TO " + role);
+  const AtEnd tidy{db, "DROP OWNED BY " + role + "; DROP ROLE " + role};
   auto options = db.options();
   options.url += "&user=" + role;
   const auto statuses = [&] {
@@ -386,7 +412,6 @@ BOOST_AUTO_TEST_CASE(a_role_that_may_see_little_gets_findings_or_reasons) {
   for (const auto& finding : look_at(options, {.as_processor = true})) {
     BOOST_TEST((finding.status == Status::problem) == (finding.check == "plans"), told(finding));
   }
-  db.exec("DROP OWNED BY " + role + "; DROP ROLE " + role);
 }
 
 BOOST_AUTO_TEST_CASE(a_locked_table_delays_nothing_but_its_check) {
