@@ -126,9 +126,9 @@ class Session::Receiver : public pqxx::notification_receiver {
       : pqxx::notification_receiver{connection, channel}, own_pid_{connection.backendpid()} {}
   void operator()(const std::string& payload, int backend_pid) override {
     if (backend_pid == own_pid_) return;
-    received = std::max(received, payload.empty() ? Notified::plain : Notified::with_payload);
+    if (!received || !payload.empty()) received = payload;
   }
-  Notified received{Notified::none};
+  std::optional<std::string> received;
 
  private:
   const int own_pid_;
@@ -210,15 +210,15 @@ void Session::listen(const std::string& channel) {
   }
 }
 
-Notified Session::take_notifications() {
-  if (!receiver_) return Notified::none;
+std::optional<std::string> Session::take_notifications() {
+  if (!receiver_) return std::nullopt;
   try {
     // After the server has gone the first call finds nothing, quietly; the second one throws.
     if (connection_.get_notifs() == 0) connection_.get_notifs();
   } catch (...) {
     rethrow_classified();
   }
-  return std::exchange(receiver_->received, Notified::none);
+  return std::exchange(receiver_->received, std::nullopt);
 }
 
 void Session::run_script(const std::string& sql) {

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_set>
 #include <utility>
@@ -44,9 +45,6 @@ struct ConnectSpec {
 
 /// `url` for another database of the same server.
 [[nodiscard]] std::string with_database(const std::string& url, const std::string& database);
-
-/// What came over the channel from other sessions; one with a payload outweighs the others.
-enum class Notified { none, plain, with_payload };
 
 class Session {
  public:
@@ -122,9 +120,9 @@ class Session {
     return exec_prepared(tx, statement.name, args...);
   }
 
-  /// What came in since the last call; never waits. Throws core::DbError when the connection is
-  /// lost.
-  [[nodiscard]] Notified take_notifications();
+  /// Whether a notification came in since the last call, and the payload of the last that had one;
+  /// never waits. Throws core::DbError when the connection is lost.
+  [[nodiscard]] std::optional<std::string> take_notifications();
 
   [[nodiscard]] pqxx::connection& raw() { return connection_; }
   [[nodiscard]] int backend_pid() const { return backend_pid_; }

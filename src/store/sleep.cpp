@@ -39,17 +39,11 @@ SELECT pg_advisory_unlock_all(), CASE WHEN NOT pg_try_advisory_xact_lock(7306801
 
 constexpr int kStripes = 16;
 
-// Only the trigger of the ledger sends a payload.
+// The trigger of the ledger says so in the payload.
 std::optional<Woken> news(pg::Session& session) {
-  switch (session.take_notifications()) {
-    case pg::Notified::plain:
-      return Woken::notified;
-    case pg::Notified::with_payload:
-      return Woken::schema;
-    case pg::Notified::none:
-      break;
-  }
-  return std::nullopt;
+  const auto payload = session.take_notifications();
+  if (!payload) return std::nullopt;
+  return *payload == "schema" ? Woken::schema : Woken::notified;
 }
 
 }  // namespace
