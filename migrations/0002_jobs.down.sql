@@ -2,7 +2,7 @@
 -- RELEASE     0.1.0
 -- KIND        expand
 -- EFFECT      drops tables job_failures, dead_jobs, finished_jobs, jobs, processors, queues and functions day_slot, payload_fits, refuse
--- LOCKS       outbox.jobs ACCESS EXCLUSIVE: blocks producers and claims until the commit, at most 5 s
+-- LOCKS       outbox.jobs ACCESS EXCLUSIVE: blocks producers and claims until the commit, 0.4 s with 1M live jobs and 10M of history
 --             outbox.finished_jobs ACCESS EXCLUSIVE: all 32 slots, likewise
 --             outbox.dead_jobs ACCESS EXCLUSIVE: likewise
 --             outbox.job_failures ACCESS EXCLUSIVE: likewise
@@ -11,7 +11,8 @@
 --             outbox.schema_migrations EXCLUSIVE: keeps other migrators out, reads go on
 -- REWRITE     none
 -- SCAN        none
--- DURATION    at most 10 s; 41 ms measured with empty tables; the wait for the first lock is capped at 2 s, for the others at 100 ms each
+-- DURATION    at most 10 s; 41 ms measured with empty tables, 380 ms with 1M live jobs and 10M of history; the wait for the first lock
+--             is capped at 2 s, for the others at 100 ms each
 -- DISK        gives the files of the tables back
 -- DATA LOST   every job, the history, the dead letters and their failures, pauses and history settings of queues.
 --             Count: SELECT (SELECT count(*) FROM outbox.jobs) + (SELECT count(*) FROM outbox.dead_jobs);
