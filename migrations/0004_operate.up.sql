@@ -699,6 +699,7 @@ BEGIN
       SELECT v.* FROM (VALUES
         ('outbox_producer', format('INSERT (%s), SELECT (id, kind, unique_key)', producer), 'outbox.jobs'),
         ('outbox_producer', 'EXECUTE', 'FUNCTION ' || handler),
+        ('outbox_producer', 'SELECT (version, min_reader)', 'outbox.schema_migrations'),
 
         ('outbox_runtime', format('INSERT (%s), SELECT, DELETE', producer), 'outbox.jobs'),
         ('outbox_runtime', 'UPDATE (run_at, claimed_at, claimed_by, claim_token, attempt, crashes, suspect, last_error)', 'outbox.jobs'),
