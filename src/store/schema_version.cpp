@@ -10,9 +10,11 @@ namespace outbox::store {
 
 namespace {
 
+// Not by to_regclass(): it raises for who may not use the schema, be it empty or not.
 constexpr pg::Statement kHasLedger{
     "schema_version_has_ledger",
-    "SELECT pg_catalog.to_regclass('outbox.schema_migrations') IS NOT NULL"};
+    "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
+    "c.relnamespace WHERE n.nspname = 'outbox' AND c.relname = 'schema_migrations')"};
 
 // The migrator's EXCLUSIVE lock on the ledger lets reads pass.
 constexpr pg::Statement kVersion{
@@ -39,7 +41,7 @@ std::optional<core::Error> compatible(const std::optional<SchemaVersion>& schema
   if (!schema) {
     return Error{
         ExitCode::pending,
-        "the database has no schema outbox; this program needs version " + needed,
+        "the database has no outboxd schema; this program needs version " + needed,
         "check that it is the right database, then run outboxd migrate up and start again"};
   }
   const std::string found = "the schema is at version " + std::to_string(schema->version);

@@ -9,13 +9,14 @@ source "$OUTBOX_SOURCE_DIR/tests/chaos/lib.sh"
 profile 60 2000 300 600
 chaos_begin
 tcp=$("$root/scripts/pg" -n "$cluster" url --tcp)
-[[ $tcp =~ ^(postgresql://[^@]+)@([^/]+)/ ]] || die "expected a URL, got $tcp"
+login_passwords "$tcp" "$work/users"
+[[ $tcp =~ ^postgresql://[^:]+(:[^@]+)@([^/]+)/ ]] || die "expected a URL, got $tcp"
 "$programs/chaos_proxy" --listen 0 --server "${BASH_REMATCH[2]}" --every 12 --seed "$seed" --most "$rounds" --log "$work/cuts.txt" \
   --statements run_job,direct,claim,claim_suspect,finish_batch,finish_batch_history,finish_batch_moved,retry,snooze,bury,release,rescue \
   >"$work/port.txt" 2>"$work/proxy.log" &
 processors[proxy]=$!
 eventually 10 "the proxy to listen" grep -q '^port ' "$work/port.txt"
-configure "${BASH_REMATCH[1]}@127.0.0.1:$(cut -d ' ' -f 2 "$work/port.txt")/$database?sslmode=disable"
+configure "postgresql://${logins}_worker${BASH_REMATCH[1]}@127.0.0.1:$(cut -d ' ' -f 2 "$work/port.txt")/$database?sslmode=disable"
 : >"$work/cuts.txt"
 
 enough() { (($(wc -l <"$work/cuts.txt") >= rounds)); }

@@ -15,10 +15,10 @@ space_mount() { # space_mount DIR MEGABYTES
 
 # Meanwhile jobs wait, else producers alone would meet the full disk: without space they bring no work.
 nearly_full() { # nearly_full DIR
-  quietly "$work/queue.log" "$outboxd" queues pause default --url "$url" || die "outboxd queues pause failed, see above"
+  quietly "$work/queue.log" "$outboxd" queues pause default --url "$operator_url" || die "outboxd queues pause failed, see above"
   pause 2000 3000
   fallocate -l "$(($(df --output=avail -B1 "$1" | tail -n 1) - 33554432))" "$1/filler"
-  quietly "$work/queue.log" "$outboxd" queues resume default --url "$url" || die "outboxd queues resume failed, see above"
+  quietly "$work/queue.log" "$outboxd" queues resume default --url "$operator_url" || die "outboxd queues resume failed, see above"
 }
 
 # What the server frees is taken, too. keep_full DIR SECONDS [COMMAND…]: run again and again meanwhile

@@ -50,7 +50,8 @@ start_inside() { # start_inside PROCESSOR
   say "host all all $outer/29 scram-sha-256" >>"$(sql 'SHOW hba_file')"
   sql 'SELECT pg_reload_conf()' >/dev/null
   tcp=$("$root/scripts/pg" -n "$cluster" url --tcp)
-  tcp=${tcp/127.0.0.1/$outer}
+  login_passwords "$tcp" "$work/users"
+  tcp=${tcp/127.0.0.1/$outer} tcp=${tcp/postgres:/${logins}_worker:}
   configure "${tcp%/*}/$database"
   printf '#!/bin/sh\nexec nsenter --net=/proc/%s/ns/net "%s" "$@"\n' "$namespace" "$outboxd" >"$work/inside"
   chmod +x "$work/inside"

@@ -44,7 +44,7 @@ chaos_database() { # chaos_database NAME
   database_create "$1"
   OUTBOXD=$outboxd migrate_up
   psql -X -q -v ON_ERROR_STOP=1 -d "$url" -f "$chaos/schema.sql"
-  export CHAOS_URL=$url CHAOS_OUTSIDE=$work/outside.txt CHAOS_STARTS=$work/starts.txt
+  export CHAOS_URL=$app_url CHAOS_OUTSIDE=$work/outside.txt CHAOS_STARTS=$work/starts.txt
   : >>"$CHAOS_OUTSIDE" && : >>"$CHAOS_STARTS"
 }
 
@@ -62,9 +62,9 @@ chaos_end() {
   return "$status"
 }
 
-configure() { # configure [URL]: the configuration of the processors to come
+configure() { # configure [URL, of the worker]: the configuration of the processors to come
   cat >"$config" <<YAML
-database: {url: '${1:-$url}', connect_timeout: 2s}
+database: {url: '${1:-$worker_url}', connect_timeout: 2s}
 processor: {heartbeat: $heartbeat, dead_after: $dead_after, poll: $poll, grace: $grace, max_crashes: $max_crashes}
 queues:
   default: {concurrency: $concurrency}
@@ -151,7 +151,7 @@ verdict() { # verdict PROCESSOR…: those that run
   local name
   eventually 120 "the queue to be empty" jobs_done
   for name in "$@"; do processor_stop "$name"; done
-  "$programs/chaos_check" --history "$work/history.txt" --outside "$CHAOS_OUTSIDE" ${check_starts:+--starts "$CHAOS_STARTS"} >"$work/verdict.txt" ||
+  CHAOS_URL=$url "$programs/chaos_check" --history "$work/history.txt" --outside "$CHAOS_OUTSIDE" ${check_starts:+--starts "$CHAOS_STARTS"} >"$work/verdict.txt" ||
     die "the promises do not hold: $(<"$work/verdict.txt")"
   say "$(paste -sd ' ' "$work/verdict.txt"), $(seconds_since "$started")"
 }

@@ -11,21 +11,25 @@ pool=6 # fewer than the processors have connections: transactions take turns
 pooled='' console=''
 
 pooler_configure() {
-  [[ $("$root/scripts/pg" -n "$cluster" url --tcp) =~ ^postgresql://([^:]+):([^@]+)@([^:]+):([0-9]+)/ ]]
+  local tcp
+  tcp=$("$root/scripts/pg" -n "$cluster" url --tcp)
+  login_passwords "$tcp" "$work/users"
+  [[ $tcp =~ @([^:]+):([0-9]+)/ ]]
   cat >"$work/pgbouncer.ini" <<INI
 [databases]
-* = host=${BASH_REMATCH[3]} port=${BASH_REMATCH[4]} user=${BASH_REMATCH[1]} password=${BASH_REMATCH[2]}
+* = host=${BASH_REMATCH[1]} port=${BASH_REMATCH[2]}
 [pgbouncer]
 pool_mode = transaction
 default_pool_size = $pool
-auth_type = any
+auth_type = trust
+auth_file = $work/users
 admin_users = postgres
 listen_addr =
 listen_port = 6432
 unix_socket_dir = $work
 INI
   ((EUID != 0)) || chown nobody "$work"
-  pooled="postgresql://postgres@/$database?host=${work//\//%2F}&port=6432"
+  pooled="postgresql://${logins}_worker@/$database?host=${work//\//%2F}&port=6432"
   console="postgresql://postgres@/pgbouncer?host=${work//\//%2F}&port=6432"
 }
 

@@ -27,11 +27,14 @@ BEGIN
   END IF;
 END $$;
 
--- One transaction's worth of business rows, each with its job.
-CREATE FUNCTION chaos.place(producer int, seqs bigint[], kinds text[], payloads text[]) RETURNS void LANGUAGE sql AS $$
-  WITH given AS MATERIALIZED (
-    SELECT nextval(pg_get_serial_sequence('outbox.jobs', 'id')) AS id, s, k, p FROM unnest(seqs, kinds, payloads) AS u (s, k, p)),
-  job AS (
-    INSERT INTO outbox.jobs (id, kind, payload, max_attempts) OVERRIDING SYSTEM VALUE
-    SELECT id, k, p::jsonb, 100 FROM given)
-  INSERT INTO chaos.business SELECT producer, s, id, k FROM given $$;
+-- One transaction's worth of business rows, each with its job. A producer gets ids, it does not choose them.
+CREATE FUNCTION chaos.place(producer int, seqs bigint[], kinds text[], payloads text[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  given record;
+  job bigint;
+BEGIN
+  FOR given IN SELECT * FROM unnest(seqs, kinds, payloads) AS u (seq, kind, payload) LOOP
+    INSERT INTO outbox.jobs (kind, payload, max_attempts) VALUES (given.kind, given.payload::jsonb, 100) RETURNING id INTO job;
+    INSERT INTO chaos.business VALUES (place.producer, given.seq, job, given.kind);
+  END LOOP;
+END $$;

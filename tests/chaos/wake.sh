@@ -15,12 +15,12 @@ for name in one two three four five six; do
   sql 'CREATE TABLE chaos.sent (job_id bigint, at timestamptz)'
   configure
   processor_start "$name"
-  urls+=("$url") names+=("$name")
+  urls+=("$app_url") names+=("$name")
 done
 "$programs/chaos_wake" --count "$rounds" --seed "$seed" "${urls[@]}" || die "chaos_wake failed"
 
 for i in "${!names[@]}"; do
-  url=${urls[i]}
+  url="$server&dbname=${names[i]}"
   eventually 60 "the queue of ${names[i]} to be empty" jobs_done
   sql "SELECT coalesce(round(extract(epoch FROM e.at - s.at) * 1000, 1)::text, 'lost') FROM chaos.sent s LEFT JOIN chaos.effects e USING (job_id)" >>"$work/waits.txt"
   processor_stop "${names[i]}"

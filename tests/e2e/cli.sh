@@ -2,23 +2,26 @@
 # usage: OUTBOXD=PROGRAM OUTBOX_TEST_PG=URL tests/e2e/cli.sh
 #
 # Every command of outboxd for people, good and bad input: output, JSON (PostgreSQL judges it), exit codes. Works in a
-# database of its own. Needs psql and curl.
+# database of its own, as a member of outbox_operator, of outbox_producer to enqueue, and of outbox_runtime to run. Needs psql and curl.
 # shellcheck disable=SC2016
 set -euo pipefail
+source=$(cd "$(dirname "$0")/../.." && pwd -P)
 outboxd=${OUTBOXD:?the path of the program}
 server=${OUTBOX_TEST_PG:?the URL of a throw-away PostgreSQL superuser}
 database=outbox_cli_$$
 case $server in
   *://*\?*) url="$server&dbname=$database" ;;
   *://*) url="$server?dbname=$database" ;;
-  *) url="$server dbname=$database" ;;
+  *) echo "OUTBOX_TEST_PG: expected a URL" >&2 && exit 1 ;;
 esac
 dir=$(mktemp -d)
 pid=''
 failures=0
 output=''
 unset OUTBOX_CONFIG
-export OUTBOX_URL=$url
+operator_url="$url&user=outbox_test_operator" app_url="$url&user=outbox_test_app"
+migrator_url="$url&user=outbox_test_migrator" worker_url="$url&user=outbox_test_worker"
+export OUTBOX_URL=$operator_url
 
 finish() {
   [[ -z $pid ]] || kill -9 "$pid" 2>/dev/null || true
@@ -58,7 +61,10 @@ SQL
   [[ $found == "$value" ]] || fail "'${*:2}': $query is '$found', not '$value'"
 }
 
+enqueue() { "$outboxd" jobs enqueue --url "$app_url" "$@"; }
+
 psql -X -q "$server" -c "CREATE DATABASE $database TEMPLATE template0"
+psql -X -q -v ON_ERROR_STOP=1 --single-transaction "$url" -f "$source/migrations/roles.sql" -f "$source/tests/support/logins.sql"
 
 # --- the command line itself
 expect 2 'subcommand is required' "$outboxd"
@@ -79,38 +85,38 @@ expect 69 '' "$outboxd" stats --url 'postgresql://u:se%zzcret@127.0.0.1:1/none'
 [[ $output != *zzcret* ]] || fail "the password is in the output: $output"
 expect 78 'cannot open' env -u OUTBOX_URL OUTBOX_CONFIG="$dir/none.yaml" "$outboxd" jobs list
 expect 3 'outboxd migrate up' "$outboxd" jobs list
-expect 3 'outboxd migrate up' "$outboxd" jobs enqueue mail
-expect 0 'the schema is at version' "$outboxd" migrate up
+expect 3 'outboxd migrate up' enqueue mail
+expect 0 'the schema is at version' "$outboxd" migrate up --url "$migrator_url"
 printf 'database:\n  url_env: THE_URL\nkinds:\n  mail:\n    sql: SELECT $1, $2, $3, $4\n' >"$dir/good.yaml"
-expect 0 'no jobs' env -u OUTBOX_URL THE_URL="$url" "$outboxd" jobs list --config "$dir/good.yaml"
-expect 0 'no jobs' env -u OUTBOX_URL THE_URL="$url" OUTBOX_CONFIG="$dir/good.yaml" "$outboxd" jobs list
-expect 0 'no jobs' env OUTBOX_URL=postgresql://127.0.0.1:1/none "$outboxd" jobs list --url "$url" # the flag wins
+expect 0 'no jobs' env -u OUTBOX_URL THE_URL="$operator_url" "$outboxd" jobs list --config "$dir/good.yaml"
+expect 0 'no jobs' env -u OUTBOX_URL THE_URL="$operator_url" OUTBOX_CONFIG="$dir/good.yaml" "$outboxd" jobs list
+expect 0 'no jobs' env OUTBOX_URL=postgresql://127.0.0.1:1/none "$outboxd" jobs list --url "$operator_url" # the flag wins
 
 # --- enqueue
-expect 0 'job 1 is enqueued' "$outboxd" jobs enqueue mail
-json 0 "doc ->> 'id' || ' ' || (doc ->> 'created')" '2 true' "$outboxd" jobs enqueue mail --json --unique-key u \
+expect 0 'job 1 is enqueued' enqueue mail
+json 0 "doc ->> 'id' || ' ' || (doc ->> 'created')" '2 true' enqueue mail --json --unique-key u \
   --payload '{"n": 123456789012345678901234567890}' --headers '{"h": 1}' --queue q --priority 2 --max-attempts 3 --delay 2h \
   --expires-at 2999-01-01T00:00:00Z
-json 0 "doc ->> 'id' || ' ' || (doc ->> 'created')" '2 false' "$outboxd" jobs enqueue mail --json --unique-key u
-expect 0 'the live job 2 has' "$outboxd" jobs enqueue mail --unique-key u
+json 0 "doc ->> 'id' || ' ' || (doc ->> 'created')" '2 false' enqueue mail --json --unique-key u
+expect 0 'the live job 2 has' enqueue mail --unique-key u
 printf '[1, 2]' >"$dir/payload"
-expect 0 'enqueued' "$outboxd" jobs enqueue mail --payload "@$dir/payload" --run-at '2026-01-01T00:00:00Z'
-printf '"from stdin"' | "$outboxd" jobs enqueue mail --payload - >"$dir/out" || fail 'payload from stdin'
+expect 0 'enqueued' enqueue mail --payload "@$dir/payload" --run-at '2026-01-01T00:00:00Z'
+printf '"from stdin"' | enqueue mail --payload - >"$dir/out" || fail 'payload from stdin'
 [[ $(sql "SELECT count(*) FROM outbox.jobs WHERE payload IN ('[1, 2]', '\"from stdin\"')") == 2 ]] || fail 'payloads did not arrive'
-expect 2 '--payload is not JSON' "$outboxd" jobs enqueue mail --payload '{no'
-expect 2 'is not JSON' "$outboxd" jobs enqueue mail --payload ''"'single'"
+expect 2 '--payload is not JSON' enqueue mail --payload '{no'
+expect 2 'is not JSON' enqueue mail --payload ''"'single'"
 printf '1\0garbage' >"$dir/nul"
-expect 2 'NUL' "$outboxd" jobs enqueue mail --payload "@$dir/nul"
-expect 2 'cannot read' "$outboxd" jobs enqueue mail --payload "@$dir/none"
-expect 2 'object is expected' "$outboxd" jobs enqueue mail --headers '[1]'
-expect 2 'priority is 9' "$outboxd" jobs enqueue mail --priority 9
-expect 2 '64 characters' "$outboxd" jobs enqueue "$(printf 'k%.0s' {1..64})"
-expect 2 '64 characters' "$outboxd" jobs enqueue mail --queue "$(printf 'q%.0s' {1..64})"
-expect 2 '--delay' "$outboxd" jobs enqueue mail --delay 5
-expect 2 'excludes' "$outboxd" jobs enqueue mail --delay 5s --run-at now
-expect 2 'timestamp' "$outboxd" jobs enqueue mail --run-at soonish
+expect 2 'NUL' enqueue mail --payload "@$dir/nul"
+expect 2 'cannot read' enqueue mail --payload "@$dir/none"
+expect 2 'object is expected' enqueue mail --headers '[1]'
+expect 2 'priority is 9' enqueue mail --priority 9
+expect 2 '64 characters' enqueue "$(printf 'k%.0s' {1..64})"
+expect 2 '64 characters' enqueue mail --queue "$(printf 'q%.0s' {1..64})"
+expect 2 '--delay' enqueue mail --delay 5
+expect 2 'excludes' enqueue mail --delay 5s --run-at now
+expect 2 'timestamp' enqueue mail --run-at soonish
 head -c 2000000 /dev/urandom | base64 -w0 | sed 's/.*/"&"/' >"$dir/large"
-expect 2 'outbox.max_payload' "$outboxd" jobs enqueue mail --payload "@$dir/large"
+expect 2 'outbox.max_payload' enqueue mail --payload "@$dir/large"
 [[ $(sql 'SELECT count(*) FROM outbox.jobs') == 4 ]] || fail 'refused jobs are there'
 
 # --- list and show, with texts that try to break out
@@ -126,15 +132,16 @@ expect 2 'not in' "$outboxd" jobs list --state odd
 expect 2 '1 to 1000' "$outboxd" jobs list --limit 1001
 expect 2 'not a job id' "$outboxd" jobs list --after x
 json 0 "(doc #>> '{payload,n}') || ' ' || (doc #>> '{headers,h}') || ' ' || (doc ->> 'unique_key')" '123456789012345678901234567890 1 u' \
-  "$outboxd" jobs show 2 --json
-expect 0 '123456789012345678901234567890' "$outboxd" jobs show 2
+  "$outboxd" jobs show 2 --json --url "$url"
+expect 0 '123456789012345678901234567890' "$outboxd" jobs show 2 --url "$url"
+expect 0 'not readable by this role' "$outboxd" jobs show 2
 expect 66 'there is no job 999' "$outboxd" jobs show 999
 expect 2 'not a job id' "$outboxd" jobs show 0x10
 expect 2 'not a job id' "$outboxd" jobs show 99999999999999999999
 
 # --- discard and retry
 expect 0 'is a dead letter now' "$outboxd" jobs discard 1 --why 'not wanted' --actor anna
-[[ $(sql 'SELECT login, actor, action, why, job_id FROM outbox.audit') == 'postgres|anna|discard|not wanted|1' ]] || fail 'the audit says otherwise'
+[[ $(sql 'SELECT login, actor, action, why, job_id FROM outbox.audit') == 'outbox_test_operator|anna|discard|not wanted|1' ]] || fail 'the audit says otherwise'
 expect 0 'would be waiting again' "$outboxd" jobs retry --all-dead --error '%NOT wanted%' --preview
 expect 0 'would requeue 0' "$outboxd" jobs retry --all-dead --since 2100-01-01 --preview
 json 0 "(doc ->> 'preview') || ' ' || (doc #>> '{jobs,0,result}')" 'true requeued' "$outboxd" jobs retry --all-dead --preview --json
@@ -153,7 +160,7 @@ expect 2 'which job' "$outboxd" jobs retry
 expect 2 'requires' "$outboxd" jobs retry 1 --queue q
 expect 2 'excludes' "$outboxd" jobs retry 1 --all-dead
 expect 0 '' "$outboxd" jobs discard 2
-expect 0 '' "$outboxd" jobs enqueue mail --unique-key u
+expect 0 '' enqueue mail --unique-key u
 expect 6 'has the same kind and unique_key' "$outboxd" jobs retry 2
 expect 0 '1 stay dead' "$outboxd" jobs retry --all-dead --queue q
 json 0 "(doc ->> 'requeued') || ' ' || (doc ->> 'skipped')" '0 1' "$outboxd" jobs retry --all-dead --json
@@ -182,7 +189,7 @@ json 0 "(doc #>> '{processors,0,state}') || ' ' || (doc ->> 'schema')::int || ' 
   "$outboxd" stats --json
 
 # --- config
-export THE_URL=$url
+export THE_URL=$worker_url
 expect 0 'is right' "$outboxd" config check --config "$dir/good.yaml"
 expect 0 'concurrency:' "$outboxd" config print --config "$dir/good.yaml"
 expect 2 'OUTBOX_CONFIG' "$outboxd" config check

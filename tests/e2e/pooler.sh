@@ -15,7 +15,7 @@ finish() {
 trap finish EXIT
 
 ledger_create "e2e_pooler_$$" 2
-bouncer_start
+bouncer_start "${logins}_worker"
 expect 0 'the schema is at version' "$outboxd" migrate status --url "$pooled"
 sed -i 's|url: .*|url_env: OUTBOX_URL|' "$config"
 export OUTBOX_URL=$pooled

@@ -36,7 +36,7 @@ cat >"$work/outboxd" <<SH
 #!/usr/bin/env bash
 if [[ \$1 == run ]]; then
   url=\$(sed -n "s/^  url: '\(.*\)'/\1/p" "\$3")
-  psql -X -q -d "\$url" -c "CREATE FUNCTION ledger.twice() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO ledger.mirror SELECT NEW.*; RETURN NULL; END'" \\
+  psql -X -q -d "\$url&user=postgres" -c "CREATE FUNCTION ledger.twice() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO ledger.mirror SELECT NEW.*; RETURN NULL; END'" \\
     -c "CREATE TRIGGER twice AFTER INSERT ON ledger.mirror FOR EACH ROW WHEN (NEW.entry % 10 = 7 AND pg_trigger_depth() = 0) EXECUTE FUNCTION ledger.twice()" >&2
 fi
 exec '$program' "\$@"

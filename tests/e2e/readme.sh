@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Runs every block of README.md, in order, as a reader would: sh, sql, yaml, js; compares the C++ one with the example that is built.
+# SQL that begins a transaction is an application's, other SQL a superuser's; the logins are those that README.md makes.
 # Needs OUTBOXD (the program), OUTBOX_TEST_PG (superuser URL of a throw-away cluster), OUTBOX_SOURCE_DIR.
 set -euo pipefail
 
@@ -8,7 +9,8 @@ database=readme_$$
 processor=
 cleanup() {
   [[ -z $processor ]] || kill -9 "$processor" 2>/dev/null || true
-  psql -qX "$OUTBOX_TEST_PG" -c "DROP DATABASE IF EXISTS $database WITH (FORCE)" || true
+  psql -qX "$OUTBOX_TEST_PG" -c "DROP DATABASE IF EXISTS $database WITH (FORCE)" \
+    -c 'DROP ROLE IF EXISTS app_deploy, app_worker, app_web, app_admin' || true
   rm -rf "$work"
 }
 trap cleanup EXIT
@@ -21,7 +23,14 @@ fail() {
 psql -qX "$OUTBOX_TEST_PG" -c "CREATE DATABASE $database"
 # The same URL with another database: postgresql://…/name?… or postgresql:///name?…
 url=$(sed -E "s#^(postgresql://[^/]*/)[^?]*#\1$database#" <<<"$OUTBOX_TEST_PG")
-export OUTBOX_URL=$url PATH="${OUTBOXD%/*}:$PATH"
+export PATH="${OUTBOXD%/*}:$PATH"
+here() { # its URLs, for this database
+  local line
+  while IFS= read -r line; do
+    [[ ! $line =~ ^(.*)postgresql://([a-z_]+)@/app(.*)$ ]] || line="${BASH_REMATCH[1]}$url&user=${BASH_REMATCH[2]}${BASH_REMATCH[3]}"
+    printf '%s\n' "$line"
+  done
+}
 
 # The client that the Node block requires: Debian's node-pg, else from the npm registry, once for a build directory.
 find_node_client() {
@@ -51,11 +60,16 @@ run_line() {
   case $line in
     '') ;;
     scripts/quickstart | scripts/test) [[ -x $OUTBOX_SOURCE_DIR/$line ]] || fail "$line cannot be run" ;; # tests of their own
-    'export OUTBOX_URL='*) ;;
+    'export OUTBOX_URL='*)
+      OUTBOX_URL=$(here <<<"${line#*=}")
+      export OUTBOX_URL
+      ;;
+    'psql '*) psql -qX -v ON_ERROR_STOP=1 --single-transaction -d "$url" -f "$OUTBOX_SOURCE_DIR/${line##* -f }" ||
+      fail "'$line' failed" ;;
     'outboxd run '*) start_processor ;;
     *)
       echo "readme: $line"
-      (cd "$work" && eval "$line") >"$work/out" 2>&1 </dev/null || {
+      (cd "$work" && eval "$(sed -E "s#--url ([^ ]*)#--url '\1'#" <<<"$line" | here)") >"$work/out" 2>&1 </dev/null || {
         cat "$work/out" >&2
         fail "'$line' failed"
       }
@@ -64,16 +78,16 @@ run_line() {
 }
 
 run_block() {
-  local language=$1 file=$2 line text
+  local language=$1 file=$2 line as=$url
   case $language in
     sh)
       while IFS= read -r line <&3; do run_line "$(sed -E 's/[[:space:]]+#.*//' <<<"$line")"; done 3<"$file"
       ;;
-    sql) psql -qX -v ON_ERROR_STOP=1 "$url" -f "$file" >/dev/null || fail "the SQL block $file failed" ;;
-    yaml)
-      text=$(<"$file")
-      printf '%s\n' "${text//postgresql:\/\/\/app/"$url"}" >"$work/outboxd.yaml"
+    sql)
+      ! grep -q '^BEGIN;' "$file" || as="$url&user=app_web"
+      psql -qX -v ON_ERROR_STOP=1 "$as" -f "$file" >/dev/null || fail "the SQL block $file failed"
       ;;
+    yaml) sed -E "s#url: (.*)#url: '\1'#" "$file" | here >"$work/outboxd.yaml" ;;
     js) find_node_client
       node "$file" >"$work/out" 2>&1 || { cat "$work/out" >&2; fail "the Node block failed"; }
       grep -q '^job [0-9]*, new: true$' "$work/out" || fail "the Node block printed: $(cat "$work/out")" ;;

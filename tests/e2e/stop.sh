@@ -34,7 +34,7 @@ begin() { # begin LANE JOBS GRACE: a processor with that many jobs, as many of t
   migrate_up
   sql 'CREATE SCHEMA app CREATE TABLE effects (id bigint)'
   cat >"$config" <<YAML
-database: {url: '$url'}
+database: {url: '$worker_url'}
 processor: {grace: $3}
 queues:
   default: {concurrency: 2}
@@ -43,7 +43,7 @@ kinds:
 YAML
   processor_start a
   close_gate
-  sql "INSERT INTO outbox.jobs (kind) SELECT 'work' FROM generate_series(1, $2)"
+  sql "INSERT INTO outbox.jobs (kind) SELECT 'work' FROM generate_series(1, $2)" "$app_url"
   eventually 10 "handlers at the gate" at_the_gate 2
 }
 

@@ -26,13 +26,13 @@ as_outboxd() { # as_outboxd WHAT: this database is as one that outboxd migrated
   expect 0 'ok' "$outboxd" migrate verify --url "$url"
 }
 
-database_create "e2e_tools_$$_outboxd"
+database_plain "e2e_tools_$$_outboxd"
 migrate_up
 state >"$work/expected"
 last=$(sql 'SELECT max(version) FROM outbox.schema_migrations')
 database_drop
 
-database_create "e2e_tools_$$_dbmate"
+database_plain "e2e_tools_$$_dbmate"
 expect 0 "wrote $last of $last files" "$outboxd" migrate export --format dbmate --dir "$work/dbmate"
 expect 0 "wrote 0 of $last files" "$outboxd" migrate export --format dbmate --dir "$work/dbmate"
 dbmate migrate
@@ -54,7 +54,7 @@ database_drop
 for format in golang-migrate flyway; do
   up='*.up.sql' down='*.down.sql'
   [[ $format == golang-migrate ]] || up='V*.sql' down='U*.sql'
-  database_create "e2e_tools_$$_psql"
+  database_plain "e2e_tools_$$_psql"
   "$outboxd" migrate export --format "$format" --dir "$work/$format" >/dev/null
   while read -r file; do psql -X -q -v ON_ERROR_STOP=1 -1 -d "$url" -f "$file" >/dev/null; done < <(find "$work/$format" -name "$up" | sort)
   as_outboxd "the files for $format"

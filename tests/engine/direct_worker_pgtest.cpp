@@ -175,7 +175,7 @@ BOOST_AUTO_TEST_CASE(a_group_that_somebody_interfered_with_is_done_again) {
       "CREATE FUNCTION meddle(bigint) RETURNS void LANGUAGE sql AS 'INSERT INTO effects (job) "
       "VALUES ($1)'");
   world.sql("post", "SELECT meddle($2)");
-  test::Producer operator_session{world};
+  test::Producer operator_session{world.db.url()};
   world.insert_many("post", 3);
   operator_session.run("BEGIN");
   operator_session.run("UPDATE outbox.jobs SET priority = 0 WHERE id = 1");

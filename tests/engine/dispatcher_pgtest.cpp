@@ -194,7 +194,7 @@ BOOST_AUTO_TEST_CASE(claims_that_could_not_be_given_back_are_given_back_later) {
   bench.dispatcher.fence();
   bench.dispatcher.turn();
   world.db.exec("INSERT INTO outbox.queues (name, paused_at) VALUES ('default', now())");
-  test::Producer operator_session{world};
+  test::Producer operator_session{world.db.url()};
   operator_session.run("BEGIN");
   operator_session.run("SELECT id FROM outbox.jobs WHERE id = " + std::to_string(id) +
                        " FOR UPDATE");

@@ -163,7 +163,7 @@ BOOST_AUTO_TEST_CASE(a_processor_whose_heartbeat_hangs_fences_itself) {
   world.insert("work");
   RunningProcessor one{world};
   BOOST_TEST(eventually(5s, [&] { return started.load(); }));
-  test::Producer other{world};
+  test::Producer other{world.db.url()};
   other.run("BEGIN");
   other.run("SELECT FROM outbox.processors FOR UPDATE");
   BOOST_TEST(eventually(10s, [&] { return told.load(); }));

@@ -324,7 +324,7 @@ BOOST_AUTO_TEST_CASE(a_conflict_without_end_is_blamed_on_the_job) {
 BOOST_AUTO_TEST_CASE(a_job_that_was_taken_away_is_not_finished_twice) {
   OneRun one{[&](Context& context) {
     test::note(context);
-    test::Producer other{one.world};
+    test::Producer other{one.world.db.url()};
     other.run(
         "UPDATE outbox.jobs SET claimed_by = NULL, claimed_at = NULL, claim_token = claim_token + "
         "1, "

@@ -183,7 +183,7 @@ BOOST_AUTO_TEST_CASE(whoever_stays_is_woken_when_the_leader_of_the_sleepers_leav
 // The producers saw no sleeper when they inserted: the locks had gone with the leader.
 BOOST_AUTO_TEST_CASE(followers_are_woken_when_the_leader_of_the_sleepers_crashes) {
   Sleepy world;
-  auto leader = std::make_unique<test::Producer>(world);
+  auto leader = std::make_unique<test::Producer>(world.db.url(test::Login::worker));
   leader->run("SELECT pg_advisory_lock(7306801, s) FROM generate_series(0, 15) s");
   leader->run("SELECT pg_advisory_lock(7306801, 100)");
   RunningProcessor processor{world};

@@ -139,13 +139,17 @@ BOOST_AUTO_TEST_CASE(claimers_share_the_jobs_and_none_gets_one_twice_whatever_an
   constexpr int kJobs = 1'500;
   jobs(kJobs);
   std::atomic<bool> claimed_all{false};
-  auto operating = test::in_background(db, store::Use::people, [&](store::Database& mine) {
-    // A row changed between a claim's snapshot and its lock is missed, never taken twice.
-    while (!claimed_all) {
-      mine.session().run_script(
-          "UPDATE outbox.jobs SET priority = 1 - priority WHERE id % 3 = 0 AND claimed_by IS NULL");
-    }
-  });
+  auto operating = test::in_background(
+      db, store::Use::people,
+      [&](store::Database& mine) {
+        // A row changed between a claim's snapshot and its lock is missed, never taken twice.
+        while (!claimed_all) {
+          mine.session().run_script(
+              "UPDATE outbox.jobs SET priority = 1 - priority WHERE id % 3 = 0 AND claimed_by IS "
+              "NULL");
+        }
+      },
+      test::Login::superuser);
   const auto claim_all = [](store::Database& mine) {
     Ids got;
     store::Cursor place;

@@ -23,7 +23,7 @@ BOOST_AUTO_TEST_CASE(a_kind_runs_under_its_role_and_the_others_do_not) {
                          [](const auto& job) { return job.outcome == DirectOutcome::done; }));
   BOOST_TEST(db.value("SELECT string_agg(CASE role WHEN '" + role.name +
                       "' THEN 'clerk' ELSE role END, ' ' ORDER BY job) FROM acts") ==
-             "clerk postgres clerk postgres");
+             "clerk outbox_test_worker clerk outbox_test_worker");
 }
 
 BOOST_AUTO_TEST_CASE(what_a_role_may_not_do_fails_its_own_job_and_the_role_is_left_again) {
@@ -35,9 +35,9 @@ BOOST_AUTO_TEST_CASE(what_a_role_may_not_do_fails_its_own_job_and_the_role_is_le
   BOOST_TEST((got[0].outcome == DirectOutcome::retry));
   BOOST_TEST(got[0].sqlstate == "42501");
   BOOST_TEST((got[1].outcome == DirectOutcome::done));
-  BOOST_TEST(db.value("SELECT role FROM acts") == "postgres");
+  BOOST_TEST(db.value("SELECT role FROM acts") == "outbox_test_worker");
   const pg::Statement who{"who", "SELECT current_user"};
-  BOOST_TEST(pg::text(database.session().run(who)[0][0]) == "postgres");
+  BOOST_TEST(pg::text(database.session().run(who)[0][0]) == "outbox_test_worker");
 }
 
 BOOST_AUTO_TEST_CASE(after_a_kind_with_a_role_the_next_has_the_role_that_the_session_came_with) {

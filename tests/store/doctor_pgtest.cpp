@@ -79,7 +79,7 @@ struct Fixture {
   Settings settings;
 
   std::vector<Finding> bad() {
-    auto found = look_at(db.options(), settings);
+    auto found = look_at(db.options(test::Login::superuser), settings);
     found.erase(std::remove_if(found.begin(), found.end(),
                                [](const Finding& finding) { return !is_bad(finding); }),
                 found.end());
@@ -87,7 +87,7 @@ struct Fixture {
   }
 
   Finding of(const std::string& check) {
-    for (auto& finding : look_at(db.options(), settings)) {
+    for (auto& finding : look_at(db.options(test::Login::superuser), settings)) {
       if (finding.check == check) return finding;
     }
     BOOST_FAIL("no finding of check " + check);
@@ -98,15 +98,17 @@ struct Fixture {
     for (const auto& finding : bad()) BOOST_ERROR(told(finding));
   }
 
-  /// That one finding and no other; its fix clears it.
-  void expect_and_mend(const std::string& check, Status status, const std::string& part) {
+  /// That one finding and no other; its fix clears it, run by the superuser or as `role`.
+  void expect_and_mend(const std::string& check, Status status, const std::string& part,
+                       const std::string& role = "none") {
     const auto found = bad();
     BOOST_REQUIRE_EQUAL(found.size(), 1U);
     BOOST_TEST(found[0].check == check);
     BOOST_TEST((found[0].status == status));
     BOOST_TEST(found[0].what.find(part) != std::string::npos, found[0].what);
     BOOST_TEST(!found[0].why.empty());
-    BOOST_TEST(run_with_psql(db.url(), found[0].fix), found[0].fix);
+    BOOST_TEST(run_with_psql(db.url() + "&options=-c%20role%3D" + role, found[0].fix),
+               found[0].fix);
     expect_none();
   }
 
@@ -126,7 +128,7 @@ BOOST_AUTO_TEST_CASE(a_healthy_database_has_no_findings) {
     INSERT INTO outbox.jobs (kind) SELECT 'act' FROM generate_series(1, 100);
     INSERT INTO outbox.processors (name, version, built_for, pid, queues, kinds, session_lock, dead_after)
       VALUES ('p', '1', 4, 1, '{}', '{}', true, '10 s'))");
-  const auto found = look_at(db.options());
+  const auto found = look_at(db.options(test::Login::superuser));
   std::set<std::string> checks;
   for (const auto& finding : found) {
     checks.insert(finding.check);
@@ -196,7 +198,7 @@ BOOST_AUTO_TEST_CASE(a_changed_function_is_drift) {
 BOOST_AUTO_TEST_CASE(a_missing_view_is_drift) {
   db.exec("DROP VIEW outbox.running_jobs");
   BOOST_TEST(of("drift").fix.find("CREATE OR REPLACE VIEW outbox.running_jobs") == 0U);
-  expect_and_mend("drift", Status::problem, "view outbox.running_jobs is missing");
+  expect_and_mend("drift", Status::problem, "view outbox.running_jobs is missing", "outbox_owner");
 }
 
 BOOST_AUTO_TEST_CASE(a_missing_constraint_comes_back_without_a_long_lock) {
@@ -221,7 +223,9 @@ BOOST_AUTO_TEST_CASE(what_no_migration_made_is_a_warning) {
   db.exec(
       "CREATE INDEX by_hand ON outbox.jobs (created_at); COMMENT ON INDEX outbox.by_hand IS 'x'");
   expect_and_mend("drift", Status::warning, "index outbox.by_hand is there");
-  db.exec("CREATE TABLE outbox.mine (id integer PRIMARY KEY, n integer CHECK (n > 0))");
+  db.exec(
+      "SET LOCAL ROLE outbox_owner; CREATE TABLE outbox.mine (id integer PRIMARY KEY, n integer "
+      "CHECK (n > 0))");
   expect_and_mend("drift", Status::warning, "table outbox.mine is there");
   BOOST_TEST(db.number("SELECT count(*) FROM public.mine") == 0);
 }
@@ -273,7 +277,7 @@ BOOST_AUTO_TEST_CASE(a_setting_that_loses_acknowledged_work_is_a_problem) {
   db.exec("ALTER DATABASE " + db.name() + " SET synchronous_commit = off");
   expect_and_mend("settings", Status::problem,
                   "synchronous_commit is off for database " + db.name());
-  auto options = db.options();
+  auto options = db.options(test::Login::superuser);
   options.url += "&options=-c%20synchronous_commit%3Doff";
   const auto found = look_at(options);
   BOOST_TEST(std::any_of(found.begin(), found.end(), [](const Finding& finding) {
@@ -304,7 +308,7 @@ BOOST_AUTO_TEST_CASE(a_prepared_transaction_that_stays_is_told) {
     BOOST_TEST_MESSAGE("skipped: max_prepared_transactions is 0 here");
     return;
   }
-  store::Database other{db.options(), "test", store::Use::people};
+  store::Database other{db.options(test::Login::superuser), "test", store::Use::people};
   other.session().run_script(
       "BEGIN; SELECT pg_current_xact_id(); PREPARE TRANSACTION 'it''s mine'");
   const AtEnd tidy{db, "ROLLBACK PREPARED 'it''s mine'"};
@@ -353,7 +357,8 @@ BOOST_AUTO_TEST_CASE(what_public_may_do_is_a_problem) {
 
 BOOST_AUTO_TEST_CASE(a_definer_function_without_a_safe_path_is_a_problem) {
   db.exec(
-      "CREATE FUNCTION outbox.risky(n integer) RETURNS integer LANGUAGE sql SECURITY DEFINER SET "
+      "SET LOCAL ROLE outbox_owner; CREATE FUNCTION outbox.risky(n integer) RETURNS integer "
+      "LANGUAGE sql SECURITY DEFINER SET "
       "search_path = pg_temp, outbox AS 'SELECT 1'; REVOKE ALL ON FUNCTION outbox.risky(integer) "
       "FROM PUBLIC");
   expect_checks({"definers", "drift"});
@@ -379,7 +384,8 @@ BOOST_AUTO_TEST_CASE(a_processor_that_runs_as_superuser_is_a_warning) {
   expect_checks({"login"});
   settings.as_processor = false;
   expect_none();
-  const store::Database processor{db.options(), "heartbeat", store::Use::people};
+  const store::Database processor{db.options(test::Login::superuser), "heartbeat",
+                                  store::Use::people};
   expect_checks({"login"});
   BOOST_TEST(of("login").what.find("is a superuser") != std::string::npos);
 }
@@ -388,7 +394,7 @@ BOOST_AUTO_TEST_CASE(a_role_that_may_see_little_gets_findings_or_reasons) {
   const auto role = "outbox_test_viewer_" + std::to_string(::getpid());
   db.exec("CREATE ROLE " + role + " LOGIN; GRANT CONNECT ON DATABASE " + db.name() + " TO " + role);
   const AtEnd tidy{db, "DROP OWNED BY " + role + "; DROP ROLE " + role};
-  auto options = db.options();
+  auto options = db.options(test::Login::superuser);
   options.url += "&user=" + role;
   const auto statuses = [&] {
     std::set<std::string> skipped;
@@ -422,7 +428,7 @@ BOOST_AUTO_TEST_CASE(a_locked_table_delays_nothing_but_its_check) {
 }
 
 BOOST_AUTO_TEST_CASE(a_refused_second_connection_is_a_finding_a_lost_first_one_an_error) {
-  store::Database database{db.options(), "doctor", store::Use::people};
+  store::Database database{db.options(test::Login::superuser), "doctor", store::Use::people};
   const store::doctor::Open refused = [](store::Use) -> store::Database {
     throw core::DbError{core::Fault::outage, "53300", "too many clients"};
   };

@@ -22,7 +22,7 @@ using outbox::test::TestDatabase;
 /// An application: its own connection, nothing of outboxd's settings.
 struct Application {
   TestDatabase test;
-  pqxx::connection connection{test.url()};
+  pqxx::connection connection{test.url(outbox::test::Login::app)};
 
   std::int64_t jobs() { return test.number("SELECT count(*) FROM outbox.jobs"); }
 

@@ -11,6 +11,7 @@
 namespace enqueue_sql_pgtest {
 
 using namespace std::chrono_literals;
+using outbox::test::Login;
 using outbox::test::TestDatabase;
 
 struct Refusal {
@@ -20,7 +21,7 @@ struct Refusal {
 
 Refusal refusal(TestDatabase& test, const std::string& sql) {
   try {
-    test.exec(sql);
+    test.exec(sql, Login::app);
   } catch (const pqxx::sql_error& e) {
     return {e.sqlstate(), e.what()};
   }
@@ -34,7 +35,8 @@ bool says(const std::string& text, const std::string& part) {
 /// A producer with its own transaction, on the main thread.
 class Producer {
  public:
-  explicit Producer(const TestDatabase& test) : connection_{test.url()}, tx_{connection_} {
+  explicit Producer(const TestDatabase& test, Login login = Login::app)
+      : connection_{test.url(login)}, tx_{connection_} {
     pid_ = tx_.exec("SELECT pg_backend_pid()")[0][0].as<int>();
   }
   /// "id created" of what the statement returns.
@@ -70,7 +72,7 @@ BOOST_AUTO_TEST_SUITE(enqueue_sql_pgtest)
 
 BOOST_AUTO_TEST_CASE(insert_of_kind_and_payload_is_enough) {
   TestDatabase test;
-  test.exec(R"(INSERT INTO outbox.jobs (kind, payload) VALUES ('mail', '{"to": 1}'))");
+  test.exec(R"(INSERT INTO outbox.jobs (kind, payload) VALUES ('mail', '{"to": 1}'))", Login::app);
   BOOST_TEST(test.value("SELECT concat_ws(' ', queue, priority, attempt, max_attempts, crashes, "
                         "claim_token, suspect, payload) FROM outbox.jobs") ==
              R"(default 1 0 20 0 0 f {"to": 1})");
@@ -84,7 +86,7 @@ BOOST_AUTO_TEST_CASE(insert_of_kind_and_payload_is_enough) {
 
 BOOST_AUTO_TEST_CASE(rows_of_one_statement_get_their_own_run_at) {
   TestDatabase test;
-  test.exec("INSERT INTO outbox.jobs (kind) SELECT 'k' FROM generate_series(1, 1000)");
+  test.exec("INSERT INTO outbox.jobs (kind) SELECT 'k' FROM generate_series(1, 1000)", Login::app);
   BOOST_TEST(test.number("SELECT count(DISTINCT run_at) FROM outbox.jobs") > 100);
 }
 
@@ -93,8 +95,8 @@ BOOST_AUTO_TEST_CASE(enqueue_stores_what_it_is_given) {
   BOOST_TEST(
       test.value(
           R"(SELECT concat_ws(' ', id, created) FROM outbox.enqueue('mail', '{"to": 1}', queue => 'q', priority => 2,
-    run_at => '2030-01-02 03:04:05Z', max_attempts => 7, unique_key => 'u', expires_at => '2031-01-01Z', headers => '{"trace": "t"}'))") ==
-      "1 t");
+    run_at => '2030-01-02 03:04:05Z', max_attempts => 7, unique_key => 'u', expires_at => '2031-01-01Z', headers => '{"trace": "t"}'))",
+          Login::app) == "1 t");
   BOOST_TEST(test.value("SELECT concat_ws(' ', kind, payload, queue, priority, max_attempts, "
                         "unique_key, headers) FROM outbox.jobs") ==
              R"(mail {"to": 1} q 2 7 u {"trace": "t"})");
@@ -104,8 +106,9 @@ BOOST_AUTO_TEST_CASE(enqueue_stores_what_it_is_given) {
 
 BOOST_AUTO_TEST_CASE(defaults_also_stand_for_null) {
   TestDatabase test;
-  test.exec("SELECT outbox.enqueue('a')");
-  test.exec("SELECT outbox.enqueue('b', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)");
+  test.exec("SELECT outbox.enqueue('a')", Login::app);
+  test.exec("SELECT outbox.enqueue('b', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
+            Login::app);
   BOOST_TEST(test.number("SELECT count(*) FROM outbox.jobs WHERE queue = 'default' AND priority = "
                          "1 AND max_attempts = 20 "
                          "AND payload = '{}' AND run_at BETWEEN clock_timestamp() - interval '1 "
@@ -114,7 +117,7 @@ BOOST_AUTO_TEST_CASE(defaults_also_stand_for_null) {
 
 BOOST_AUTO_TEST_CASE(delay_counts_from_now) {
   TestDatabase test;
-  test.exec("SELECT outbox.enqueue('a', delay => '1 hour')");
+  test.exec("SELECT outbox.enqueue('a', delay => '1 hour')", Login::app);
   BOOST_TEST(
       test.value("SELECT run_at - created_at BETWEEN '59 min' AND '1 hour' FROM outbox.jobs") ==
       "t");
@@ -132,8 +135,9 @@ BOOST_AUTO_TEST_CASE(a_job_exists_only_if_its_transaction_commits) {
 BOOST_AUTO_TEST_CASE(unique_key_finds_the_live_job_of_the_same_kind) {
   TestDatabase test;
   const auto enqueue = [&](const std::string& kind) {
-    return test.value("SELECT concat_ws(' ', id, created) FROM outbox.enqueue('" + kind +
-                      "', unique_key => 'u')");
+    return test.value(
+        "SELECT concat_ws(' ', id, created) FROM outbox.enqueue('" + kind + "', unique_key => 'u')",
+        Login::app);
   };
   const auto first = enqueue("mail");
   BOOST_TEST(says(first, " t"));
@@ -172,8 +176,8 @@ BOOST_AUTO_TEST_CASE(when_the_first_rolls_back_the_second_makes_the_job) {
 // The job is finished (deleted) between the second's INSERT and its look at the live job.
 BOOST_AUTO_TEST_CASE(a_live_job_that_finishes_meanwhile_is_replaced) {
   TestDatabase test;
-  test.exec("SELECT * FROM " + kUnique);
-  Producer processor{test};
+  test.exec("SELECT * FROM " + kUnique, Login::app);
+  Producer processor{test, Login::worker};
   Producer producer{test};
   processor.runs("DELETE FROM outbox.jobs");
   auto outcome = std::async(std::launch::async, [&] { return producer.enqueues(kUnique); });
@@ -186,7 +190,7 @@ BOOST_AUTO_TEST_CASE(in_repeatable_read_an_unseen_twin_is_a_serialization_failur
   TestDatabase test;
   Producer producer{test};
   producer.runs("SET TRANSACTION ISOLATION LEVEL READ COMMITTED");
-  pqxx::connection connection{test.url()};
+  pqxx::connection connection{test.url(Login::app)};
   pqxx::nontransaction tx{connection};
   tx.exec("BEGIN ISOLATION LEVEL REPEATABLE READ");
   tx.exec("SELECT 1");
@@ -238,7 +242,8 @@ BOOST_AUTO_TEST_CASE(enqueue_many_takes_every_parameter) {
   TestDatabase test;
   test.exec(
       R"(SELECT outbox.enqueue_many('[{"kind": "mail", "payload": {"to": 1}, "queue": "q", "priority": 2, "run_at": "2030-01-02T03:04:05Z",
-    "max_attempts": 7, "unique_key": "u", "expires_at": "2031-01-01Z", "headers": {"trace": "t"}}, {"kind": "later", "delay": "1 hour"}]'))");
+    "max_attempts": 7, "unique_key": "u", "expires_at": "2031-01-01Z", "headers": {"trace": "t"}}, {"kind": "later", "delay": "1 hour"}]'))",
+      Login::app);
   BOOST_TEST(test.value("SELECT concat_ws(' ', payload, queue, priority, max_attempts, unique_key, "
                         "headers, run_at = '2030-01-02 03:04:05Z', "
                         "expires_at = '2031-01-01Z') FROM outbox.jobs WHERE kind = 'mail'") ==
@@ -249,7 +254,8 @@ BOOST_AUTO_TEST_CASE(enqueue_many_takes_every_parameter) {
 
 BOOST_AUTO_TEST_CASE(enqueue_many_keeps_a_payload_that_is_null) {
   TestDatabase test;
-  test.exec(R"(SELECT outbox.enqueue_many('[{"kind": "a", "payload": null}, {"kind": "b"}]'))");
+  test.exec(R"(SELECT outbox.enqueue_many('[{"kind": "a", "payload": null}, {"kind": "b"}]'))",
+            Login::app);
   BOOST_TEST(test.value("SELECT string_agg(payload::text, ' ' ORDER BY id) FROM outbox.jobs") ==
              "null {}");
 }
@@ -275,14 +281,14 @@ BOOST_AUTO_TEST_CASE(many_with_the_same_keys_in_another_order_wait_and_do_not_de
 
 BOOST_AUTO_TEST_CASE(enqueue_many_names_twins_and_live_jobs) {
   TestDatabase test;
-  test.exec("SELECT outbox.enqueue('a', unique_key => 'live')");
+  test.exec("SELECT outbox.enqueue('a', unique_key => 'live')", Login::app);
   BOOST_TEST(
       test.value(
           R"(SELECT string_agg(concat_ws(' ', ordinal, id - (SELECT min(id) FROM outbox.jobs), created), ', ' ORDER BY ordinal)
     FROM outbox.enqueue_many('[{"kind": "a", "unique_key": "new"}, {"kind": "a", "unique_key": "new"}, {"kind": "a", "unique_key": "live"},
       {"kind": "b", "unique_key": "live"}]'))") == "1 1 t, 2 1 f, 3 0 f, 4 4 t");
   BOOST_TEST(test.number("SELECT count(*) FROM outbox.jobs") == 3);
-  BOOST_TEST(test.number("SELECT count(*) FROM outbox.enqueue_many('[]')") == 0);
+  BOOST_TEST(test.number("SELECT count(*) FROM outbox.enqueue_many('[]')", Login::app) == 0);
 }
 
 BOOST_AUTO_TEST_CASE(enqueue_many_gives_no_id_for_a_twin_that_it_cannot_see) {
@@ -320,7 +326,8 @@ BOOST_AUTO_TEST_CASE(enqueue_many_refuses_bad_input_and_names_the_job) {
           "was given 10001 jobs; at most 10000 are allowed");
   BOOST_TEST(test.number("SELECT count(*) FROM outbox.jobs") == 0);
   BOOST_TEST(test.number("SELECT count(*) FROM outbox.enqueue_many((SELECT jsonb_agg('{\"kind\": "
-                         "\"a\"}'::jsonb) FROM generate_series(1, 10000)))") == 10000);
+                         "\"a\"}'::jsonb) FROM generate_series(1, 10000)))",
+                         Login::app) == 10000);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

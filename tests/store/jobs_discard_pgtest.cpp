@@ -13,7 +13,7 @@ using test::TestDatabase;
 
 struct Fixture {
   TestDatabase db;
-  store::Database database{db.options(), "test", store::Use::people};
+  store::Database database{db.options(test::Login::operating), "test", store::Use::people};
 };
 
 }  // namespace jobs_discard_pgtest
@@ -30,7 +30,7 @@ BOOST_AUTO_TEST_CASE(a_waiting_job_becomes_a_dead_letter_of_a_person) {
   BOOST_TEST(db.value("SELECT concat_ws(' ', id, reason, processor_id IS NULL, attempt, payload) "
                       "FROM outbox.dead_jobs") == "1 discarded t 2 [1]");
   BOOST_TEST(db.value("SELECT last_error FROM outbox.dead_jobs") ==
-             "discarded by postgres: wrong address; last error: bad");
+             "discarded by outbox_test_operator: wrong address; last error: bad");
   BOOST_TEST(db.number("SELECT count(*) FROM outbox.job_failures") == 0);
   BOOST_TEST((store::jobs_discard(database, 1).end == DiscardEnd::already_dead));
 }

@@ -11,7 +11,7 @@ using test::TestDatabase;
 
 struct Fixture {
   TestDatabase db;
-  store::Database database{db.options(), "test", store::Use::people};
+  store::Database database{db.options(test::Login::app), "test", store::Use::people};
 };
 
 }  // namespace jobs_enqueue_pgtest

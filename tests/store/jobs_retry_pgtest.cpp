@@ -29,7 +29,7 @@ void add_dead(TestDatabase& db, int id, const std::string& unique_key = "NULL",
 
 struct Fixture {
   TestDatabase db;
-  store::Database database{db.options(), "test", store::Use::people};
+  store::Database database{db.options(test::Login::operating), "test", store::Use::people};
 
   RetryEnd retry(std::int64_t id) { return store::jobs_retry(database, id).end; }
 };

@@ -20,7 +20,7 @@ BOOST_AUTO_TEST_CASE(a_live_job_has_payload_headers_and_its_failures_in_order) {
       VALUES ('mail', '{"to": 12345678901234567890}', '{"trace": "a"}', 'u', 2, 'second', now() + interval '1 h', 1, true, 'infinity');
     INSERT INTO outbox.job_failures (job_id, failed_at, processor_id, attempt, reason, queue, kind, sqlstate, error)
       VALUES (1, now() - interval '1 min', 7, 2, 'timeout', 'default', 'mail', '57014', 'second'), (1, now() - interval '2 min', 7, 1, 'error', 'default', 'mail', NULL, E'first\nline'))");
-  store::Database database{db.options(), "test", store::Use::people};
+  store::Database database{db.options(test::Login::superuser), "test", store::Use::people};
   const auto detail = store::jobs_show(database, 1);
   BOOST_REQUIRE(detail);
   BOOST_TEST(detail->job.state == "retrying");
@@ -45,7 +45,7 @@ BOOST_AUTO_TEST_CASE(dead_and_finished_jobs_are_found_too) {
       VALUES (5, now(), now(), 1, 1, 20, 20, 0, 'crashes', 'default', 'mail', '[1]', 'it crashed');
     INSERT INTO outbox.finished_jobs (slot, priority, attempt, crashes, processor_id, id, created_at, run_at, started_at, finished_at, queue, kind, payload)
       VALUES (3, 1, 4, 0, 2, 6, now(), now(), now(), now(), 'default', 'mail', '"done"'))");
-  store::Database database{db.options(), "test", store::Use::people};
+  store::Database database{db.options(test::Login::superuser), "test", store::Use::people};
   const auto dead = store::jobs_show(database, 5);
   BOOST_REQUIRE(dead);
   BOOST_TEST(dead->job.state == "dead");

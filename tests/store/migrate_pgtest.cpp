@@ -25,10 +25,13 @@ using outbox::store::DownOptions;
 using outbox::store::MigrateOptions;
 using outbox::store::schema_built_for;
 using outbox::store::Use;
+using outbox::test::Login;
 using outbox::test::Schema;
 using outbox::test::TestDatabase;
 
-Database open(const TestDatabase& test) { return {test.options(), "migrate", Use::people}; }
+Database open(const TestDatabase& test) {
+  return {test.options(Login::superuser), "migrate", Use::people};
+}
 
 /// Versions that were applied or rolled back, in order.
 struct Log {
@@ -291,7 +294,8 @@ BOOST_AUTO_TEST_CASE(live_processors_are_listed_and_stop_it) {
 BOOST_AUTO_TEST_CASE(an_older_program_rolls_back_what_it_does_not_contain) {
   TestDatabase test;
   test.exec(
-      "CREATE TABLE outbox.extra (); INSERT INTO outbox.schema_migrations (version, name, "
+      "SET LOCAL ROLE outbox_owner; CREATE TABLE outbox.extra (); INSERT INTO "
+      "outbox.schema_migrations (version, name, "
       "min_reader, down_sql) VALUES "
       "(" +
       kNext + ", 'extra', " + kNext +

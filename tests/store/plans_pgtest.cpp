@@ -42,11 +42,12 @@ constexpr const char* kPast = "20000";
 constexpr const char* kPast = "1000000";
 #endif
 
-/// A connection that tells the plans of all that it executes.
+/// A connection that tells the plans of all that it executes; only a superuser may have that.
 class Watched {
  public:
   Watched(const TestDatabase& db, store::Use use)
-      : database{db.options(), "test", use}, notices_{database.session().raw(), plans_} {
+      : database{db.options(test::Login::superuser), "test", use},
+        notices_{database.session().raw(), plans_} {
     database.session().run_script(
         "LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0; SET auto_explain.log_analyze "
         "= on;"
@@ -271,8 +272,9 @@ BOOST_AUTO_TEST_CASE(plans_are_precise_on_a_table_that_was_never_analysed) { che
 BOOST_AUTO_TEST_CASE(plans_are_precise_on_a_table_that_was_empty_when_it_was_analysed) {
   db.exec(std::string{"INSERT INTO outbox.jobs (kind) SELECT 'act' FROM generate_series(1, "} +
           kPast + "); DELETE FROM outbox.jobs");
-  store::Database{db.options(), "test", store::Use::people}.session().run_script(
-      "VACUUM ANALYZE outbox.jobs");
+  store::Database{db.options(test::Login::superuser), "test", store::Use::people}
+      .session()
+      .run_script("VACUUM ANALYZE outbox.jobs");
   check_plans();
 }
 

@@ -11,7 +11,7 @@ using test::TestDatabase;
 
 struct Fixture {
   TestDatabase db;
-  store::Database database{db.options(), "test", store::Use::people};
+  store::Database database{db.options(test::Login::operating), "test", store::Use::people};
 };
 
 }  // namespace queues_pgtest
@@ -66,7 +66,7 @@ BOOST_AUTO_TEST_CASE(counting_stops_at_the_cap_and_says_so) {
 BOOST_AUTO_TEST_CASE(when_counting_takes_too_long_it_counts_less) {
   db.exec("INSERT INTO outbox.jobs (kind) SELECT 'k' FROM generate_series(1, 300000)");  // never
                                                                                          // analysed
-  auto options = db.options();
+  auto options = db.options(test::Login::operating);
   options.statement_timeout = std::chrono::milliseconds{40};
   store::Database hurried{options, "test", store::Use::people};
   const auto statuses = store::queue_statuses(hurried, 300'000);

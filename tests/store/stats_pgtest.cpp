@@ -15,7 +15,7 @@ BOOST_AUTO_TEST_SUITE(stats_pgtest)
 
 BOOST_AUTO_TEST_CASE(an_empty_database_has_zeros) {
   TestDatabase db;
-  store::Database database{db.options(), "test", store::Use::people};
+  store::Database database{db.options(test::Login::operating), "test", store::Use::people};
   const auto stats = store::stats(database);
   BOOST_TEST(stats.schema == db.number("SELECT max(version) FROM outbox.schema_migrations"));
   BOOST_TEST(stats.queues.empty());
@@ -36,7 +36,7 @@ BOOST_AUTO_TEST_CASE(everything_is_counted_once) {
     INSERT INTO outbox.finished_jobs (slot, priority, attempt, crashes, processor_id, id, created_at, run_at, started_at, finished_at, queue, kind, payload)
       SELECT outbox.day_slot(t), 1, 1, 0, 1, 200 + n, t, t, t, t, 'a', 'k', '{}'
         FROM (VALUES (1, now()), (2, now() - interval '30 s'), (3, now() - interval '30 min'), (4, now() - interval '2 h')) v (n, t))");
-  store::Database database{db.options(), "test", store::Use::people};
+  store::Database database{db.options(test::Login::operating), "test", store::Use::people};
   const auto stats = store::stats(database);
   BOOST_REQUIRE_EQUAL(stats.queues.size(), 1U);
   BOOST_TEST(stats.queues[0].waiting == 1);

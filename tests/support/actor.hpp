@@ -20,9 +20,10 @@ inline constexpr std::chrono::seconds kPatience{10};
 /// Runs `step(store::Database&)` with a connection of its own on a thread of its own. The future
 /// gives its result, or rethrows what it threw.
 template <class Step>
-[[nodiscard]] auto in_background(const TestDatabase& db, store::Use use, Step step) {
+[[nodiscard]] auto in_background(const TestDatabase& db, store::Use use, Step step,
+                                 Login login = Login::worker) {
   return std::async(std::launch::async,
-                    [options = db.options(), use, step = std::move(step)]() mutable {
+                    [options = db.options(login), use, step = std::move(step)]() mutable {
                       store::Database database{options, "actor", use};
                       return step(database);
                     });

@@ -2,8 +2,10 @@
 #include "support/database.hpp"
 
 #include <cstdlib>
+#include <fstream>
 #include <iostream>
 #include <mutex>
+#include <sstream>
 #include <stdexcept>
 #include <unistd.h>
 #include <vector>
@@ -54,6 +56,11 @@ BEGIN
     EXECUTE format('DROP SCHEMA %I CASCADE', s);
   END LOOP;
   CREATE SCHEMA public;
+  IF EXISTS (SELECT FROM pg_default_acl) THEN
+    ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM outbox_runtime, outbox_producer;
+    ALTER DEFAULT PRIVILEGES REVOKE ALL ON SEQUENCES FROM outbox_runtime, outbox_producer;
+    ALTER DEFAULT PRIVILEGES REVOKE ALL ON SCHEMAS FROM outbox_runtime, outbox_producer;
+  END IF;
 END $$)";
 
 /// Databases that tests have given back. To clean one takes a seventh of the time that a new one
@@ -97,60 +104,105 @@ Pool& pool() {
   return instance;
 }
 
-void migrate(pqxx::connection& connection) {
+std::string source(const std::string& path) {
+  std::ifstream in{std::string{OUTBOX_SOURCE_DIR "/"} + path};
+  std::ostringstream out;
+  out << in.rdbuf();
+  if (!in) throw std::runtime_error{"cannot read " + path};
+  return out.str();
+}
+
+/// As the migrator does it: everything belongs to outbox_owner.
+void migrate(TestDatabase& database) {
   for (const auto& file : store::embedded_migrations()) {
-    if (!file.name.ends_with(".up.sql")) continue;
-    pqxx::work tx{connection};
-    tx.exec(std::string{file.text});
-    tx.commit();
+    if (file.name.ends_with(".up.sql"))
+      database.exec("SET LOCAL ROLE outbox_owner; " + std::string{file.text});
   }
+}
+
+const char* name_of(Login login) {
+  switch (login) {
+    case Login::migrator:
+      return "outbox_test_migrator";
+    case Login::worker:
+      return "outbox_test_worker";
+    case Login::app:
+      return "outbox_test_app";
+    case Login::operating:
+      return "outbox_test_operator";
+    case Login::superuser:
+      break;
+  }
+  throw std::logic_error{"the superuser's name is in OUTBOX_TEST_PG"};
+}
+
+/// What comes later in a libpq URL or conninfo outweighs what came before.
+std::string with(const std::string& url, const std::string& key, const std::string& value) {
+  const bool is_url = url.find("://") != std::string::npos;
+  const char* separator = !is_url ? " " : url.find('?') == std::string::npos ? "?" : "&";
+  return url + separator + key + "=" + value;
 }
 
 }  // namespace
 
-std::string test_url(const std::string& database) {
-  const std::string url = server_url();
-  if (url.find("://") == std::string::npos) return url + " dbname=" + database;
-  return url + (url.find('?') == std::string::npos ? "?" : "&") + "dbname=" + database;
-}
+std::string test_url(const std::string& database) { return with(server_url(), "dbname", database); }
 
 struct TestDatabase::Connection {
   explicit Connection(const std::string& url) : connection{url} {}
   pqxx::connection connection;
 };
 
-TestDatabase::TestDatabase(Schema schema) : name_{pool().take()}, url_{test_url(name_)} {
+TestDatabase::TestDatabase(Schema schema) : name_{pool().take()}, schema_{schema} {
   exec(kClean);
-  if (schema == Schema::migrated) migrate(connection_->connection);
+  if (schema == Schema::empty) return;
+  static const std::string roles =
+      source("migrations/roles.sql") + source("tests/support/logins.sql");
+  exec(roles);
+  migrate(*this);
 }
 
 TestDatabase::~TestDatabase() {
-  connection_.reset();
+  connections_.clear();
   pool().give_back(name_);
 }
 
+std::string TestDatabase::url(Login login) const {
+  const auto url = test_url(name_);
+  return login == Login::superuser ? url : with(url, "user", name_of(login));
+}
+
 core::DatabaseOptions TestDatabase::options() const {
+  return options(schema_ == Schema::empty ? Login::superuser : Login::worker);
+}
+
+core::DatabaseOptions TestDatabase::options(Login login) const {
   core::DatabaseOptions options;
-  options.url = url_;
+  options.url = url(login);
   return options;
 }
 
-void TestDatabase::exec(const std::string& sql) {
-  if (!connection_) connection_ = std::make_unique<Connection>(url_);
-  pqxx::work tx{connection_->connection};
+TestDatabase::Connection& TestDatabase::connection(Login login) {
+  auto& connection = connections_[login];
+  if (!connection) connection = std::make_unique<Connection>(url(login));
+  return *connection;
+}
+
+void TestDatabase::exec(const std::string& sql, Login login) {
+  pqxx::work tx{connection(login).connection};
   tx.exec(sql);
   tx.commit();
 }
 
-std::string TestDatabase::value(const std::string& sql) {
-  if (!connection_) connection_ = std::make_unique<Connection>(url_);
-  pqxx::work tx{connection_->connection};
+std::string TestDatabase::value(const std::string& sql, Login login) {
+  pqxx::work tx{connection(login).connection};
   const pqxx::result rows = tx.exec(sql);
   tx.commit();
   if (rows.empty()) throw std::runtime_error{"no row: " + sql};
   return rows[0][0].is_null() ? std::string{} : std::string{rows[0][0].c_str()};
 }
 
-std::int64_t TestDatabase::number(const std::string& sql) { return std::stoll(value(sql)); }
+std::int64_t TestDatabase::number(const std::string& sql, Login login) {
+  return std::stoll(value(sql, login));
+}
 
 }  // namespace outbox::test

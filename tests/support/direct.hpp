@@ -92,11 +92,12 @@ struct DirectFixture {
   }
 };
 
-/// A role that lives as long as the test: roles belong to the server, not to the database.
+/// A role that the worker may take, as long as the test lives: roles belong to the server, not to
+/// the database.
 struct Role {
   Role(TestDatabase& database, const std::string& suffix, const std::string& grants)
       : db{database}, name{database.name() + "_" + suffix} {
-    db.exec("CREATE ROLE " + name + "; " + grants + " TO " + name);
+    db.exec("CREATE ROLE " + name + " ROLE outbox_test_worker; " + grants + " TO " + name);
   }
   ~Role() { db.exec("DROP OWNED BY " + name + "; DROP ROLE " + name); }
   Role(const Role&) = delete;

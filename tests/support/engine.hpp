@@ -132,10 +132,11 @@ class RunningProcessor {
   engine::Processor* processor_;
 };
 
-/// A plain connection of its own, for tests that hold a transaction open or need another database.
+/// A plain connection of its own, for tests that hold a transaction open or need another database:
+/// an application's, unless a URL says otherwise.
 class Producer {
  public:
-  explicit Producer(const World& world) : Producer{world.db.url()} {}
+  explicit Producer(const World& world) : Producer{world.db.url(Login::app)} {}
   explicit Producer(const std::string& url);
   ~Producer();
   Producer(const Producer&) = delete;

@@ -13,12 +13,13 @@ ledger_create() { # ledger_create DATABASE SCALE [LANE]: the tables, and the con
   local lane=${3:-auto}
   bench_scale=$2
   database_create "$1"
-  quietly "$work/init.log" "$pgbench" -i -I dtGvp -s "$bench_scale" -d "$url" || die "pgbench -i failed, see above"
-  psql -X -q -v ON_ERROR_STOP=1 -v role="$database" -d "$url" -f "$ledger/schema.sql"
+  sql "GRANT CREATE, USAGE ON SCHEMA public TO ${logins}_app"
+  quietly "$work/init.log" "$pgbench" -i -I dtGvp -s "$bench_scale" -d "$app_url" || die "pgbench -i failed, see above"
+  psql -X -q -v ON_ERROR_STOP=1 -v role="$database" -v worker="${logins}_worker" -d "$url" -f "$ledger/schema.sql"
   migrate_up
   cat >"$config" <<YAML
 database:
-  url: '$url'
+  url: '$worker_url'
 kinds:
   post_entry:
     function: ledger.post
@@ -48,7 +49,7 @@ load_start() { # load_start SECONDS CLIENTS
     sed 's/^COMMIT;/ROLLBACK;/' "$ledger/$script.pgbench" >"$work/$script-undone.pgbench"
   done
   "$pgbench" -n -M prepared -s "$bench_scale" -T "$1" -c "$2" -j 1 -f "$ledger/insert.pgbench@9" -f "$work/insert-undone.pgbench@1" \
-    -f "$ledger/enqueue.pgbench@9" -f "$work/enqueue-undone.pgbench@1" -d "$url" >"$work/pgbench.log" 2>&1 </dev/null &
+    -f "$ledger/enqueue.pgbench@9" -f "$work/enqueue-undone.pgbench@1" -d "$app_url" >"$work/pgbench.log" 2>&1 </dev/null &
   bench=$!
 }
 

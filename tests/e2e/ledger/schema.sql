@@ -1,4 +1,4 @@
--- The mirror ledger that the sql handler keeps. psql variable role: who the handler runs as.
+-- The mirror ledger that the sql handler keeps. psql variables: role, who the handler runs as; worker, the processor's login.
 -- Run after pgbench -i.
 ALTER TABLE pgbench_history ADD entry bigint GENERATED ALWAYS AS IDENTITY;
 
@@ -23,7 +23,7 @@ BEGIN
   END IF;
 END $$;
 
-CREATE ROLE :"role" NOLOGIN;
+CREATE ROLE :"role" NOLOGIN ROLE :"worker";
 GRANT USAGE ON SCHEMA ledger TO :"role";
 GRANT INSERT ON ledger.mirror TO :"role";
 GRANT SELECT, INSERT, UPDATE ON ledger.balances TO :"role";

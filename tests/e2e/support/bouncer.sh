@@ -4,25 +4,29 @@
 
 bouncer='' pooled=''
 
-bouncer_start() { # six server connections: those who hold more take turns
+# bouncer_start [LOGIN]: pooled is that login's URL (the superuser's, if none is named). Six server connections: those who hold
+# more take turns.
+bouncer_start() {
   local login=()
-  [[ $OUTBOX_TEST_PG_TCP =~ ^postgresql://([^:]+):([^@]+)@([^:]+):([0-9]+)/ ]] || die "OUTBOX_TEST_PG_TCP: expected a URL with a password"
+  [[ $OUTBOX_TEST_PG_TCP =~ ^postgresql://[^@]+@([^:]+):([0-9]+)/ ]] || die "OUTBOX_TEST_PG_TCP: expected a URL with a password"
   cat >"$work/pgbouncer.ini" <<INI
 [databases]
-* = host=${BASH_REMATCH[3]} port=${BASH_REMATCH[4]} user=${BASH_REMATCH[1]} password=${BASH_REMATCH[2]}
+* = host=${BASH_REMATCH[1]} port=${BASH_REMATCH[2]}
 [pgbouncer]
 pool_mode = transaction
 default_pool_size = 6
-auth_type = any
+auth_type = trust
+auth_file = $work/users
 listen_addr =
 listen_port = 6432
 unix_socket_dir = $work
 INI
+  login_passwords "$OUTBOX_TEST_PG_TCP" "$work/users"
   ((EUID != 0)) || login=(setpriv --reuid nobody --regid nogroup --clear-groups)
   ((EUID != 0)) || chown nobody "$work"
   "${login[@]}" /usr/sbin/pgbouncer -q "$work/pgbouncer.ini" >"$work/pgbouncer.log" 2>&1 </dev/null &
   bouncer=$!
-  pooled="postgresql://postgres@/$database?host=${work//\//%2F}&port=6432"
+  pooled="postgresql://${1:-postgres}@/$database?host=${work//\//%2F}&port=6432"
   eventually 10 "PgBouncer to answer, see $work/pgbouncer.log" psql -X -q -d "$pooled" -c 'SELECT 1' -o /dev/null
 }
 

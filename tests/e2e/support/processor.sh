@@ -1,22 +1,45 @@
 # Databases and processors of end-to-end tests. Sourced after scripts/lib.sh; the caller may say
 # which program, server and directory to use (outboxd, server, work), else the environment does.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154  # what the callers read; root
 
 outboxd=${outboxd:-${OUTBOXD:-}}
 server=${server:-${OUTBOX_TEST_PG:-}}
 work=${work:-$(mktemp -d)}
 config=$work/outboxd.yaml
-database='' url=''
+logins=${logins:-outbox_test} # what the names of the logins of tests/support/logins.sql begin with
+database='' url='' migrator_url='' worker_url='' app_url='' operator_url=''
 declare -A processors=() # pids by name
 
-database_create() { # database_create NAME [CREATE DATABASE options]: sets database and url
+database_plain() { # database_plain NAME [CREATE DATABASE options]: without roles. Sets database and url, the superuser's
   database=$1
   shift
   psql -X -q -v ON_ERROR_STOP=1 -d "$server" -c "CREATE DATABASE $database TEMPLATE template0 $*"
-  url="$server&dbname=$database"
+  url="$server&dbname=$database" migrator_url="$server&dbname=$database"
 }
 
-migrate_up() { quietly "$work/migrate.log" "$outboxd" migrate up --url "$url" || die "outboxd migrate up failed, see above"; }
+# database_create NAME [CREATE DATABASE options]: with roles and logins. The superuser's url is for tests to arrange and to look;
+# the migrations, the processors, the application and people have logins of their own.
+database_create() {
+  database_plain "$@"
+  PGOPTIONS="-c outbox.logins=$logins" psql -X -q -v ON_ERROR_STOP=1 --single-transaction -d "$url" -f "$root/migrations/roles.sql" \
+    -f "$root/tests/support/logins.sql"
+  migrator_url="$url&user=${logins}_migrator" worker_url="$url&user=${logins}_worker"
+  app_url="$url&user=${logins}_app" operator_url="$url&user=${logins}_operator"
+}
+
+migrate_up() { quietly "$work/migrate.log" "$outboxd" migrate up --url "$migrator_url" || die "outboxd migrate up failed, see above"; }
+
+# login_passwords URL FILE: over TCP the logins need one; they get the superuser's, which is in URL, and PgBouncer's list of users is written to FILE.
+login_passwords() {
+  local tcp=$1 file=$2 login password
+  [[ $tcp =~ ^postgresql://([^:]+):([^@]+)@ ]] || die "expected a URL with a password, got $tcp"
+  password=${BASH_REMATCH[2]}
+  say "\"${BASH_REMATCH[1]}\" \"$password\"" >"$file"
+  for login in migrator worker app operator; do
+    sql "ALTER ROLE ${logins}_$login PASSWORD '$password'"
+    say "\"${logins}_$login\" \"$password\"" >>"$file"
+  done
+}
 
 processors_kill() {
   local name
@@ -30,7 +53,7 @@ database_drop() { # with its processors
   database=''
 }
 
-sql() { psql -X -q -A -t -v ON_ERROR_STOP=1 -d "$url" -c "$1"; }
+sql() { psql -X -q -A -t -v ON_ERROR_STOP=1 -d "${2:-$url}" -c "$1"; } # sql QUERY [URL]
 
 expect_sql() { # expect_sql VALUE QUERY
   local got
