@@ -41,6 +41,7 @@ engine::Handler no_op_handler() {
 EngineRun::EngineRun(const Settings& settings, engine::Handler handler, const RunOptions& run,
                      observe::Events::Tap tap) {
   options_.database = settings.database;
+  options_.database.allow_privileged_role = true;  // to VACUUM and TRUNCATE takes the owner
   options_.processor.name = "bench";
   options_.processor.grace = std::chrono::milliseconds{2'000};
   auto& queue = options_.queues[store::kBenchQueue];

@@ -18,7 +18,7 @@
 #include "observe/events.hpp"
 #include "observe/log.hpp"
 #include "store/handler_check.hpp"
-#include "store/schema_version.hpp"
+#include "store/privileges.hpp"
 
 namespace outbox::cli {
 
@@ -41,9 +41,7 @@ int wait_for_signal() {
 
 engine::HandlerTable make_handlers(const core::Options& options, const Registry& registry) {
   store::Database database{options.database, "start", store::Use::people};
-  if (auto problem = store::compatible(store::schema_version(database), store::schema_built_for(),
-                                       store::kSchemaOldest))
-    throw *problem;
+  store::admit(database, options.database);
   const auto checked = store::check_handlers(database, options.kinds);
   if (!checked.errors.empty()) {
     std::string all = "some sql handlers cannot run in this database:";

@@ -62,6 +62,7 @@ void fields(Visitor& v, core::DatabaseOptions& o) {
   v("connect_timeout", o.connect_timeout, Range<core::milliseconds>{seconds{1}, seconds{60}});
   v("statement_timeout", o.statement_timeout,
     Range<core::milliseconds>{core::milliseconds{100}, minutes{10}});
+  v("allow_privileged_role", o.allow_privileged_role);
 }
 
 template <class Visitor>

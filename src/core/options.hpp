@@ -62,6 +62,7 @@ struct DatabaseOptions {
   std::string url;                      ///< libpq URL or conninfo, secrets included: never log it.
   milliseconds connect_timeout{5'000};  ///< 1 s to 60 s, whole seconds.
   milliseconds statement_timeout{5'000};  ///< For outboxd's own statements: 100 ms to 10 min.
+  bool allow_privileged_role{false};      ///< A processor may be superuser or own schema outbox.
 };
 
 enum class LogFormat { human, json };

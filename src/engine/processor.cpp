@@ -7,6 +7,7 @@
 #include <outbox/version.hpp>
 
 #include "store/presence.hpp"
+#include "store/privileges.hpp"
 #include "store/retention.hpp"
 #include "store/schema_version.hpp"
 
@@ -76,23 +77,25 @@ store::Registration Processor::registration() const {
   return out;
 }
 
-void Processor::check_schema() {
+std::string Processor::check_database() {
   store::Database database{options_.database, "start", store::Use::people};
-  if (auto problem = store::compatible(store::schema_version(database), store::schema_built_for(),
-                                       store::kSchemaOldest))
-    throw *problem;
+  const auto standing = store::admit(database, options_.database);
+  if (!standing.excess.empty())
+    events_.privileged_role("role " + standing.role + " is " + standing.excess +
+                            ", and so are all handlers");
   store::save_queues(database, options_.queues);
+  return standing.role;
 }
 
 void Processor::start() {
   started_at_ = Clock::now();
-  check_schema();
+  const auto role = check_database();
   membership_.start();
   running_ = true;
   int connections = 3;  // heartbeat, wake-up, maintenance
   for (const auto& queue : queues_) connections += queue->connections_most();
-  events_.started(membership_.id().value_or(0), registration().name, store::schema_built_for(),
-                  connections);
+  events_.started(membership_.id().value_or(0), registration().name, role,
+                  store::schema_built_for(), connections);
   maintenance_.start();
   waker_.start();
   for (const auto& queue : queues_) queue->start();

@@ -38,7 +38,8 @@ class Processor {
   [[nodiscard]] Health health() const;
 
  private:
-  void check_schema();
+  /// Returns the role that it works as.
+  std::string check_database();
   [[nodiscard]] GiveUp once(GiveUp give_up);
   void cancel_late_groups();
   [[nodiscard]] store::Registration registration() const;

@@ -180,15 +180,21 @@ void Events::lane_changed(std::string_view queue, std::string_view kind, std::st
       .write();
 }
 
-void Events::started(int processor, std::string_view name, int schema, int connections_most) {
+void Events::started(int processor, std::string_view name, std::string_view role, int schema,
+                     int connections_most) {
   impl_->metrics.up.Set(1);
   Line line{Level::info, "started"};
   line.number("processor", processor)
       .text("name", name)
+      .text("role", role)
       .number("schema", schema)
       .number("connections_most", connections_most);
   if (kHasFaultPoints) line.text("fault_points", "compiled in: never for production");
   line.write();
+}
+
+void Events::privileged_role(std::string_view what) {
+  Line{Level::warn, "privileged_role"}.text("what", what).write();
 }
 
 void Events::stopping(std::string_view why, milliseconds grace) {

@@ -63,9 +63,12 @@ class Events {
   void stuck(const JobRef& job);  ///< error: its handler ignores that its time is over
 
   // --- the processor
-  void started(int processor, std::string_view name, int schema, int connections_most);  ///< info
-  void stopping(std::string_view why, milliseconds grace);                               ///< info
-  void stopped();                                                                        ///< info
+  void started(int processor, std::string_view name, std::string_view role, int schema,
+               int connections_most);  ///< info
+  void privileged_role(
+      std::string_view what);  ///< warn: it is allowed to have more rights than it needs
+  void stopping(std::string_view why, milliseconds grace);  ///< info
+  void stopped();                                           ///< info
   void marked_dead(int processor, std::string_view name,
                    std::string_view reason);  ///< warn: another one
   void fenced(std::string_view why);  ///< error: this one must stop claiming and register anew

@@ -26,5 +26,6 @@ namespace outbox::store {
 [[nodiscard]] std::vector<pg::Statement> sleep_statements();
 [[nodiscard]] std::vector<pg::Statement> retention_statements();
 [[nodiscard]] std::vector<pg::Statement> handler_check_statements();
+[[nodiscard]] std::vector<pg::Statement> privileges_statements();
 
 }  // namespace outbox::store

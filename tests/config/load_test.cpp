@@ -92,7 +92,7 @@ BOOST_AUTO_TEST_CASE(the_minimal_file_is_five_lines_and_gives_the_defaults) {
 
 BOOST_AUTO_TEST_CASE(every_setting_reaches_its_field) {
   const core::Options o = good(R"(
-database: {url: "host=/tmp dbname=app", connect_timeout: 7s, statement_timeout: 250ms}
+database: {url: "host=/tmp dbname=app", connect_timeout: 7s, statement_timeout: 250ms, allow_privileged_role: true}
 processor:
   name: "café 1"
   heartbeat: 500ms
@@ -127,6 +127,7 @@ admin: {listen: "[::1]:0"}
   BOOST_TEST(o.database.url == "host=/tmp dbname=app");
   BOOST_TEST(o.database.connect_timeout.count() == 7'000);
   BOOST_TEST(o.database.statement_timeout.count() == 250);
+  BOOST_TEST(o.database.allow_privileged_role);
   BOOST_TEST(o.processor.name == "café 1");
   BOOST_TEST(o.processor.heartbeat.count() == 500);
   BOOST_TEST(o.processor.dead_after.count() == 90'000);

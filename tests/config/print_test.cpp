@@ -25,7 +25,7 @@ const Environment kNone = [](const std::string&) { return std::nullopt; };
 
 core::Options unusual() {
   core::Options o;
-  o.database = {"host='/a b' dbname=\"x\" user=it\\'s", 7s, 100ms};
+  o.database = {"host='/a b' dbname=\"x\" user=it\\'s", 7s, 100ms, true};
   o.processor = {"café: \"x\" # ~", 1234ms, 5s, 0ms, 90s / 2, 7, 3650};
   o.queues["a.b/c:d-e"] = {1, 1, 7, false, 30};
   o.queues["null"] = {256, 256, 50, true, 1};
@@ -56,6 +56,7 @@ BOOST_AUTO_TEST_CASE(what_is_printed_loads_to_the_same) {
     BOOST_TEST(print(back) == text);
     // print could lose the same thing twice, so look at the fields as well.
     BOOST_TEST(back.database.url == options.database.url);
+    BOOST_TEST(back.database.allow_privileged_role);
     BOOST_TEST(back.processor.name == options.processor.name);
     BOOST_TEST((back.processor.poll == options.processor.poll));
     BOOST_TEST(back.queues.at("null").direct_workers == 256);

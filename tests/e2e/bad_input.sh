@@ -7,8 +7,8 @@ source "$OUTBOX_SOURCE_DIR/scripts/lib.sh"
 source "$OUTBOX_SOURCE_DIR/tests/e2e/support/processor.sh"
 trap 'database_drop; rm -rf "$work"' EXIT
 
-configure() { # configure YAML: with the database
-  { printf "database: {url: '%s'}\n" "$url" && say "$1"; } >"$config"
+configure() { # configure YAML [URL [MORE]]: with the database
+  { printf "database: {url: '%s'%s}\n" "${2:-$worker_url}" "${3:-}" && say "$1"; } >"$config"
 }
 refuses() { # refuses CODE TEXT [YAML]: a start with it
   [[ -z ${3:-} ]] || configure "$3"
@@ -16,15 +16,18 @@ refuses() { # refuses CODE TEXT [YAML]: a start with it
 }
 refuses_sql() { refuses 78 "$1" "kinds: {k: {sql: \"$2\"}}"; }
 insert_refused() { # insert_refused TEXT VALUES-OF-INSERT
-  expect 1 "$1" sql "INSERT INTO outbox.jobs (kind, payload, queue) VALUES ($2)"
+  expect 1 "$1" sql "INSERT INTO outbox.jobs (kind, payload, queue) VALUES ($2)" "$app_url"
 }
 
 say "a database that is not ready"
 database_create "e2e_bad_input_$$"
 configure 'kinds: {k: {sql: SELECT 1}}'
 refuses 3 'outboxd migrate up'
-"$outboxd" migrate up --to 2 --url "$url" >/dev/null
+"$outboxd" migrate up --to 2 --url "$migrator_url" >/dev/null
+refuses 3 'the schema is older than version 4'
+configure 'kinds: {k: {sql: SELECT 1}}' "$url" ', allow_privileged_role: true'
 refuses 3 'the schema is at version 2, this program needs '
+configure 'kinds: {k: {sql: SELECT 1}}'
 migrate_up
 sql "INSERT INTO outbox.schema_migrations (version, name, min_reader) VALUES (99, 'future', 99)"
 refuses 8 'do not restart it: deploy the newer program'
@@ -38,6 +41,27 @@ refuses 69 'retrying helps'
 configure 'kinds: {k: {sql: SELECT 1}}'
 sed -i "s/dbname=$database/dbname=no_such_database/" "$config"
 refuses 69 'no_such_database'
+
+say "a role that may too much, or too little"
+outsider="outbox_bad_input_$$"
+sql "CREATE ROLE $outsider LOGIN IN ROLE outbox_owner"
+kinds='kinds: {k: {sql: SELECT 1}}'
+configure "$kinds" "$url"
+refuses 78 ", a superuser, and so would every handler; expected a login role that is a member of outbox_runtime"
+grep -q 'GRANT outbox_runtime TO app_worker.*database.allow_privileged_role: true' "$work/out" || die "it does not say what to do: $(<"$work/out")"
+configure "$kinds" "$migrator_url"
+refuses 78 'a member of outbox_owner, the owner of schema outbox'
+configure "$kinds" "$url&user=$outsider" ', allow_privileged_role: true'
+processor_start allowed
+processor_stop allowed
+grep -q " privileged_role .*role $outsider is a member of outbox_owner" "$(processor_log allowed)" || die "no warning: $(<"$(processor_log allowed)")"
+grep -q " started .*role=$outsider" "$(processor_log allowed)" || die "it does not tell its role: $(<"$(processor_log allowed)")"
+sql "REVOKE outbox_owner FROM $outsider"
+configure "$kinds" "$url&user=$outsider"
+refuses 78 "role '$outsider' lacks rights that a processor needs: USAGE on schema outbox; DELETE, INSERT on outbox.dead_jobs"
+grep -q 'roles.sql.*grant_roles()' "$work/out" || die "it does not say what to do: $(<"$work/out")"
+sql "DROP ROLE $outsider"
+configure "$kinds"
 
 say "a configuration that is wrong"
 expect 78 'cannot open the file' "$outboxd" run --config "$work/none.yaml"
@@ -121,7 +145,7 @@ for lane in direct claimed; do
   expect_sql 12 "SELECT count(*) FROM outbox.finished_jobs WHERE kind = 'works'"
   expect_sql 12 "SELECT count(*) FROM outbox.jobs WHERE kind = 'unknown' AND attempt = 0 AND claim_token = 0"
   for id in $(sql "SELECT id FROM outbox.dead_jobs WHERE payload ->> 'how' IN ('control', 'wide megabyte', 'empty')"); do
-    expect 0 "$id" "$outboxd" jobs show "$id" --url "$url"
+    expect 0 "$id" "$outboxd" jobs show "$id" --url "$operator_url"
     ! LC_ALL=C grep -q $'[\x01-\x08\x0b-\x1f\x7f]' "$work/out" || die "control characters in what is shown: $(cat -v "$work/out")"
   done
   sql 'DELETE FROM app.effects; DELETE FROM outbox.jobs; DELETE FROM outbox.dead_jobs; DELETE FROM outbox.job_failures; DELETE FROM outbox.finished_jobs'
@@ -141,6 +165,6 @@ for lane in direct claimed; do
   eventually 30 "the queue to be empty" jobs_done
   processor_stop p
   expect_sql '3 3' "SELECT (SELECT count(*) FROM outbox.dead_jobs) || ' ' || (SELECT count(*) FROM outbox.finished_jobs)"
-  expect 0 'breaks' "$outboxd" jobs list --url "$url"
+  expect 0 'breaks' "$outboxd" jobs list --url "$operator_url"
   sql 'DELETE FROM outbox.dead_jobs; DELETE FROM outbox.finished_jobs'
 done

@@ -12,16 +12,16 @@ program() {
   die "example_$1 is not built in $OUTBOX_BUILD_DIR"
 }
 
-configure() { # configure TIMEOUT-OF-DIGEST
+configure() { # configure TIMEOUT-OF-DIGEST [URL]
   cat >"$config" <<YAML
-database: {url: '$url'}
+database: {url: '${2:-$worker_url}'}
 processor: {grace: 300ms}
 kinds:
   confirm: {backoff: {first: 10ms}}
   digest: {timeout: $1}
 YAML
 }
-enqueue() { sql "SELECT outbox.enqueue('$1', '$2', max_attempts => ${3:-5})" >/dev/null; } # enqueue KIND PAYLOAD [ATTEMPTS]
+enqueue() { sql "SELECT outbox.enqueue('$1', '$2', max_attempts => ${3:-5})" "$app_url" >/dev/null; } # enqueue KIND PAYLOAD [ATTEMPTS]
 ended() { [[ $(sql "SELECT count(*) FROM (SELECT FROM outbox.finished_jobs UNION ALL SELECT FROM outbox.dead_jobs) e") == "$1" ]]; }
 was_snoozed() { [[ $(sql "SELECT count(*) FROM outbox.jobs WHERE kind = 'confirm' AND attempt = 0 AND claim_token >= 2 AND claimed_by IS NULL") == 1 ]]; }
 is_running() { [[ $(sql "SELECT count(claimed_by) FROM outbox.jobs WHERE kind = '$1'") == 1 ]]; }
@@ -45,6 +45,9 @@ enqueue confirm '{"order": 3, "customer": "nobody"}'
 enqueue confirm '{"order": 9, "customer": "eve@example.org"}' 2
 enqueue confirm '{"order": "many"}'
 enqueue digest '{}' 2
+configure 200ms "$url"
+expect 78 'a superuser' "$(program mail)" run --config "$config"
+configure 200ms
 processor_start mail "$(program mail)"
 eventually 10 "the unpaid order to be snoozed" was_snoozed
 sql 'UPDATE shop.orders SET paid = true'

@@ -175,6 +175,23 @@ BOOST_AUTO_TEST_CASE(a_start_without_a_schema_says_to_migrate) {
                         [](const core::Error& e) { return e.code() == core::ExitCode::pending; });
 }
 
+BOOST_AUTO_TEST_CASE(a_start_as_superuser_is_refused_unless_it_is_allowed) {
+  World world;
+  world.cpp("work", [](Context& context) { test::note(context); });
+  world.options.database = world.db.options(test::Login::superuser);
+  {
+    engine::Processor refused{world.options, world.handlers, world.events};
+    BOOST_CHECK_EXCEPTION(refused.start(), core::Error, [](const core::Error& e) {
+      return e.code() == core::ExitCode::configuration;
+    });
+  }
+  BOOST_TEST(world.db.number("SELECT count(*) FROM outbox.processors") == 0);
+  world.options.database.allow_privileged_role = true;
+  RunningProcessor allowed{world};
+  world.insert("work");
+  BOOST_TEST(eventually(10s, [&] { return world.effects() == 1; }));
+}
+
 BOOST_AUTO_TEST_CASE(a_stop_lets_the_running_job_finish_and_gives_back_the_others_uncharged) {
   Latch latch;
   World world;

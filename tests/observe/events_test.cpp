@@ -35,7 +35,8 @@ void every_event(Events& events) {
   events.resolved_in_doubt(job, true);
   events.isolating("default", 8, "statement timeout");
   events.lane_changed("default", "mail", "claimed", 600ms);
-  events.started(1, "host-1", 3, 9);
+  events.started(1, "host-1", "app_worker", 3, 9);
+  events.privileged_role("a superuser");
   events.stopping("SIGTERM", 30s);
   events.stopped();
   events.marked_dead(2, "host-2", "heartbeat late");
@@ -69,7 +70,8 @@ BOOST_AUTO_TEST_CASE(every_event_but_queue_depth_writes_one_line_of_its_name) {
   BOOST_TEST(names ==
              "claimed swept finished retried snoozed dead stale_finish released rescued "
              "resolved_in_doubt isolating lane_changed started "
-             "stopping stopped marked_dead fenced fell_asleep woke history_truncated pruned notice "
+             "privileged_role stopping stopped marked_dead fenced fell_asleep woke "
+             "history_truncated pruned notice "
              "db_error db_recovered ");
 }
 
