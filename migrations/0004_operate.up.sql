@@ -737,6 +737,6 @@ END $$;
 REVOKE ALL ON FUNCTION outbox.grant_roles() FROM PUBLIC;
 COMMENT ON FUNCTION outbox.grant_roles() IS
   'For the owner: grants what outbox_runtime, outbox_producer, outbox_inspector and outbox_operator may do, as far as these roles exist, and nothing to PUBLIC. Run it again after roles.sql.';
-SELECT outbox.grant_roles();
+DO $grants$ BEGIN PERFORM outbox.grant_roles(); END $grants$;
 
 INSERT INTO outbox.schema_migrations (version, name, min_reader) VALUES (4, 'operate', 4);
