@@ -39,16 +39,18 @@ BEGIN
       END;
     END LOOP;
   END LOOP;
-  IF NOT pg_catalog.pg_has_role('outbox_inspector', 'pg_read_all_stats', 'USAGE') THEN
+  -- Who looks at sessions sees those of other logins: what holds dead rows, and, when a migration waits, who is in the way.
+  FOR g IN SELECT r.rolname AS role FROM pg_catalog.pg_roles r WHERE r.rolname IN ('outbox_inspector', 'outbox_owner')
+              AND NOT pg_catalog.pg_has_role(r.oid, 'pg_read_all_stats', 'USAGE') ORDER BY 1 LOOP
     BEGIN
-      GRANT pg_read_all_stats TO outbox_inspector;
+      EXECUTE pg_catalog.format('GRANT pg_read_all_stats TO %I', g.role);
     EXCEPTION
       WHEN insufficient_privilege THEN
-        RAISE NOTICE 'outbox roles: outbox_inspector does not get pg_read_all_stats, which this role may not grant: xmin_holders shows it own sessions only';
+        RAISE NOTICE 'outbox roles: % does not get pg_read_all_stats, which this role may not grant: it sees the times of own sessions only', g.role;
       WHEN unique_violation OR internal_error THEN
         NULL;
     END;
-  END IF;
+  END LOOP;
 END
 $members$;
 
