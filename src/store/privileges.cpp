@@ -2,6 +2,7 @@
 // pg_class and pg_proc, because to_regclass() raises for who may not use the schema.
 #include "store/privileges.hpp"
 
+#include "core/error.hpp"
 #include "pg/session.hpp"
 #include "store/schema_version.hpp"
 #include "store/statements.hpp"
@@ -59,39 +60,34 @@ struct Look {
   Standing standing;
   bool has_ledger{};
   bool reads_ledger{};
-  bool has_grants{};  ///< outbox.grant_roles() exists.
+  bool has_grants{};    ///< outbox.grant_roles() exists.
+  std::string missing;  ///< "INSERT, UPDATE on outbox.processors; …"
 };
 
-Look look(Database& database) {
+Look look_at_role(Database& database) {
   auto& session = database.session();
   const auto row = session.run(kStanding)[0];
-  Look out{{.role = pg::text(row[0]), .excess = {}, .missing = {}},
-           row[4].as<bool>(),
-           row[5].as<bool>(),
-           row[6].as<bool>()};
+  Look out;
+  out.standing.role = pg::text(row[0]);
   const std::string owner = pg::text(row[2]);
   if (row[1].as<bool>()) {
     out.standing.excess = "a superuser";
   } else if (!owner.empty()) {
+    const bool itself = owner == out.standing.role;
     out.standing.excess =
-        (owner == out.standing.role ? "the owner of "
-                                    : "a member of " + owner + ", the owner of ") +
-        pg::text(row[3]);
+        (itself ? "the owner of " : "a member of " + owner + ", the owner of ") + pg::text(row[3]);
   }
+  out.has_ledger = row[4].as<bool>();
+  out.reads_ledger = row[5].as<bool>();
+  out.has_grants = row[6].as<bool>();
   for (const auto& missing : session.run(kMissing))
-    out.standing.missing.push_back(pg::text(missing[0]));
+    out.missing += (out.missing.empty() ? "" : "; ") + pg::text(missing[0]);
   return out;
 }
 
-std::string quoted(const std::string& name) { return "'" + name + "'"; }
-
-}  // namespace
-
-Standing standing(Database& database) { return look(database).standing; }
-
 core::Error too_privileged(const Standing& standing) {
   return {core::ExitCode::configuration,
-          "the processor would work as role " + quoted(standing.role) + ", " + standing.excess +
+          "the processor would work as role '" + standing.role + "', " + standing.excess +
               ", and so would every handler; expected a login role that is a member of "
               "outbox_runtime and owns nothing in schema outbox",
           "psql -f migrations/roles.sql, then CREATE ROLE app_worker LOGIN PASSWORD '...'; "
@@ -99,19 +95,19 @@ core::Error too_privileged(const Standing& standing) {
           "database.allow_privileged_role: true. Retrying unchanged does not help"};
 }
 
-core::Error lacks_rights(const Standing& standing) {
-  std::string list;
-  for (const auto& missing : standing.missing) list += (list.empty() ? "" : "; ") + missing;
+core::Error lacks_rights(const Look& found) {
   return {core::ExitCode::configuration,
-          "role " + quoted(standing.role) + " lacks rights that a processor needs: " + list +
-              "; expected a login role that is a member of outbox_runtime",
+          "role '" + found.standing.role + "' lacks rights that a processor needs: " +
+              found.missing + "; expected a login role that is a member of outbox_runtime",
           "as superuser: psql -f migrations/roles.sql (or, when its roles are there, SELECT "
           "outbox.grant_roles()), then GRANT outbox_runtime TO \"" +
-              standing.role + "\". Retrying unchanged does not help"};
+              found.standing.role + "\". Retrying unchanged does not help"};
 }
 
+}  // namespace
+
 Standing admit(Database& database, const core::DatabaseOptions& options) {
-  const Look found = look(database);
+  const Look found = look_at_role(database);
   if (!found.has_ledger) throw *compatible(std::nullopt, schema_built_for(), kSchemaOldest);
   if (!found.standing.excess.empty() && !options.allow_privileged_role)
     throw too_privileged(found.standing);
@@ -121,10 +117,10 @@ Standing admit(Database& database, const core::DatabaseOptions& options) {
                           ", which this program needs: it has no outbox.grant_roles()",
                       "run outboxd migrate up with this program, then start again"};
   }
-  if (!found.reads_ledger) throw lacks_rights(found.standing);
+  if (!found.reads_ledger) throw lacks_rights(found);
   if (auto problem = compatible(schema_version(database), schema_built_for(), kSchemaOldest))
     throw *problem;
-  if (!found.standing.missing.empty()) throw lacks_rights(found.standing);
+  if (!found.missing.empty()) throw lacks_rights(found);
   return found.standing;
 }
 
