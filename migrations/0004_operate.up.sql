@@ -721,7 +721,7 @@ BEGIN
         ('outbox_inspector', format('SELECT (%s, died_at, processor_id, reason)', shared), 'outbox.dead_jobs'),
         ('outbox_inspector', format('SELECT (ctid, %s)', finished), 'outbox.finished_jobs'),
         ('outbox_inspector', 'SELECT', 'outbox.job_failures, outbox.processors, outbox.queues, outbox.audit, outbox.schema_migrations, outbox.schema_changes'),
-        ('outbox_inspector', 'SELECT', 'SEQUENCE outbox.jobs_id_seq'),
+        ('outbox_inspector', 'SELECT', 'SEQUENCE outbox.jobs_id_seq, outbox.processors_id_seq, outbox.audit_id_seq, outbox.schema_changes_id_seq'),
         ('outbox_inspector', 'SELECT', 'outbox.job_states, outbox.queue_health, outbox.failures_last_hour, outbox.running_jobs, '
            'outbox.stuck_jobs, outbox.dead_letters, outbox.processor_states, outbox.xmin_holders, outbox.storage_health, outbox.migrations'),
         ('outbox_inspector', 'EXECUTE', 'FUNCTION outbox.day_slot(timestamptz), outbox.due_jobs(integer), outbox.future_jobs(integer), '

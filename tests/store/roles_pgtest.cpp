@@ -104,10 +104,10 @@ function snooze: runtime EXECUTE; producer EXECUTE
 function undo: runtime EXECUTE
 function wake: nobody
 schema outbox: runtime USAGE; producer USAGE; inspector USAGE
-sequence audit_id_seq: nobody
+sequence audit_id_seq: inspector SELECT
 sequence jobs_id_seq: inspector SELECT
-sequence processors_id_seq: runtime USAGE
-sequence schema_changes_id_seq: nobody
+sequence processors_id_seq: runtime USAGE; inspector SELECT
+sequence schema_changes_id_seq: inspector SELECT
 table audit: inspector SELECT
 table dead_jobs: runtime SELECT(ctid id died_at reason last_error) INSERT UPDATE(died_at reason last_error) DELETE;
   inspector SELECT(id created_at run_at expires_at died_at processor_id priority attempt max_attempts crashes claim_token reason queue kind
@@ -124,7 +124,7 @@ table jobs: runtime SELECT INSERT(run_at expires_at priority max_attempts queue 
 table processors: runtime SELECT INSERT UPDATE(heartbeat_at dead_at dead_reason) DELETE; inspector SELECT
 table queues: runtime SELECT INSERT(name history retention_days) UPDATE(history retention_days updated_at); inspector SELECT
 table schema_changes: inspector SELECT
-table schema_migrations: runtime SELECT; inspector SELECT
+table schema_migrations: runtime SELECT; producer SELECT(version min_reader); inspector SELECT
 view dead_letters: inspector SELECT
 view failures_last_hour: inspector SELECT
 view job_states: inspector SELECT
@@ -151,11 +151,11 @@ struct Fixture {
 
   [[nodiscard]] store::Database open(const std::string& role,
                                      store::Use use = store::Use::people) const {
-    return {as_role(db.options(), role), "test", use};
+    return {as_role(db.options(test::Login::superuser), role), "test", use};
   }
   /// SQLSTATE of what the role gets for it; "00000" when it works.
   [[nodiscard]] std::string state_of(const std::string& role, const std::string& sql) const {
-    pqxx::connection connection{as_role(db.options(), role).url};
+    pqxx::connection connection{as_role(db.options(test::Login::superuser), role).url};
     try {
       pqxx::work tx{connection};
       tx.exec(sql);
@@ -185,7 +185,7 @@ BOOST_AUTO_TEST_CASE(every_object_is_granted_to_whom_it_is_for_and_to_nobody_els
 }
 
 BOOST_AUTO_TEST_CASE(down_takes_the_grants_away_and_up_gives_them_again) {
-  store::Database database{db.options(), "test", store::Use::people};
+  store::Database database{db.options(test::Login::superuser), "test", store::Use::people};
   store::migrate_up(database, std::nullopt, {});
   const auto to = store::schema_built_for();
   store::migrate_down(database, {.to = 3, .allow_data_loss = false}, {});
@@ -283,7 +283,7 @@ BOOST_AUTO_TEST_CASE(an_operator_changes_jobs_through_the_functions_only) {
 
 /// EXPLAIN EXECUTE checks what the execution would need.
 BOOST_AUTO_TEST_CASE(the_runtime_role_may_run_every_statement_of_the_processor) {
-  pqxx::connection connection{as_role(db.options(), "outbox_runtime").url};
+  pqxx::connection connection{as_role(db.options(test::Login::superuser), "outbox_runtime").url};
   for (const auto& statement : store::statements()) {
     BOOST_TEST_CONTEXT(statement.name) {
       pqxx::work tx{connection};
@@ -393,7 +393,7 @@ BOOST_AUTO_TEST_CASE(two_databases_may_make_the_roles_at_the_same_moment) {
 BOOST_AUTO_TEST_CASE(a_migrator_that_is_no_superuser_makes_and_undoes_all_of_it) {
   TestDatabase empty{Schema::empty};
   make_roles(empty);
-  store::Database database{as_role(empty.options(), "outbox_migrator"), "test", store::Use::people};
+  store::Database database{as_role(empty.options(test::Login::superuser), "outbox_migrator"), "test", store::Use::people};
   BOOST_TEST(store::migrate_up(database, std::nullopt, {}) == store::schema_built_for());
   BOOST_TEST(empty.value(kGranted) == expected());
   BOOST_TEST(empty.value("SELECT string_agg(DISTINCT pg_get_userbyid(relowner), ' ') FROM pg_class "
@@ -401,7 +401,7 @@ BOOST_AUTO_TEST_CASE(a_migrator_that_is_no_superuser_makes_and_undoes_all_of_it)
   BOOST_TEST(empty.value("SELECT string_agg(DISTINCT pg_get_userbyid(proowner), ' ') FROM pg_proc "
                          "WHERE pronamespace = 'outbox'::regnamespace") == "outbox_owner");
   empty.exec("INSERT INTO outbox.jobs (kind) VALUES ('k')");
-  store::Database operate{as_role(empty.options(), "outbox_operator"), "test", store::Use::people};
+  store::Database operate{as_role(empty.options(test::Login::superuser), "outbox_operator"), "test", store::Use::people};
   BOOST_TEST((store::jobs_discard(operate, 1).end == store::DiscardEnd::discarded));
   BOOST_TEST((store::jobs_retry(operate, 1).end == store::RetryEnd::requeued));
   BOOST_TEST(store::migrate_down(database, {.to = 0, .allow_data_loss = true}, {}) == 0);
