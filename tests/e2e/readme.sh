@@ -1,10 +1,14 @@
 #!/usr/bin/env bash
 # Runs every block of README.md, in order, as a reader would: sh, sql, yaml, js; compares the C++ one with the example that is built.
-# SQL that begins a transaction is an application's, other SQL a superuser's; the logins are those that README.md makes.
-# Needs OUTBOXD (the program), OUTBOX_TEST_PG (superuser URL of a throw-away cluster), OUTBOX_SOURCE_DIR.
+# SQL that begins a transaction is an application's, SQL that looks at queue_health an operator's, other SQL a superuser's; the logins
+# are those that README.md makes. What README.md deploys and rolls back is the next release's first migration (tests/next).
+# Needs OUTBOXD and OUTBOXD_NEXT (the programs), OUTBOX_TEST_PG (superuser URL of a throw-away cluster), OUTBOX_SOURCE_DIR.
 set -euo pipefail
 
 work=$(mktemp -d)
+last=$(printf '%s\n' "$OUTBOX_SOURCE_DIR"/migrations/*.up.sql | tail -n 1)
+last=${last##*/}
+next=$((10#${last%%_*} + 1))
 database=readme_$$
 processor=
 cleanup() {
@@ -67,6 +71,8 @@ run_line() {
     'psql '*) psql -qX -v ON_ERROR_STOP=1 --single-transaction -d "$url" -f "$OUTBOX_SOURCE_DIR/${line##* -f }" ||
       fail "'$line' failed" ;;
     'outboxd run '*) start_processor ;;
+    'outboxd migrate plan' | 'outboxd migrate rehearse '* | 'outboxd migrate up') # of a deploy: so with the next release
+      run_line "$OUTBOXD_NEXT ${line#outboxd } --to $next" ;;
     *)
       echo "readme: $line"
       (cd "$work" && eval "$(sed -E "s#--url ([^ ]*)#--url '\1'#" <<<"$line" | here)") >"$work/out" 2>&1 </dev/null || {
@@ -85,6 +91,7 @@ run_block() {
       ;;
     sql)
       ! grep -q '^BEGIN;' "$file" || as="$url&user=app_web"
+      ! grep -q 'outbox\.queue_health' "$file" || as="$url&user=app_admin"
       psql -qX -v ON_ERROR_STOP=1 "$as" -f "$file" >/dev/null || fail "the SQL block $file failed"
       ;;
     yaml) sed -E "s#url: (.*)#url: '\1'#" "$file" | here >"$work/outboxd.yaml" ;;
@@ -111,6 +118,8 @@ for _ in $(seq 200); do
   [[ $(psql -qXAt "$url" -c 'SELECT count(*) FROM ledger.entries') == 4 ]] && break
   sleep 0.05
 done
+changes=$(psql -qXAt "$url" -c "SELECT string_agg(direction, ' ' ORDER BY id) FROM outbox.schema_changes WHERE version = $next")
+[[ $changes == 'up down' ]] || fail "the deploy and the rollback did not happen: '$changes'"
 result=$(psql -qXAt "$url" -c 'SELECT sum(delta), count(*) FROM ledger.entries' -c 'SELECT count(*) FROM outbox.jobs' | paste -sd' ')
 [[ $result == "66|4 0" ]] || fail "sum and count of the entries, jobs left: $result, expected 66|4 0"
 kill -TERM "$processor"
