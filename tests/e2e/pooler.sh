@@ -13,6 +13,7 @@ finish() {
   rm -rf "$work"
 }
 trap finish EXIT
+was_marked_dead() { [[ $(sql 'SELECT count(*) FROM outbox.processors WHERE dead_at IS NOT NULL') == 1 ]]; }
 
 ledger_create "e2e_pooler_$$" 2
 bouncer_start "${logins}_worker"
@@ -31,6 +32,7 @@ eventually 20 "300 jobs to be finished" has_finished 300
 processor_kill a
 load_wait
 eventually 60 "the queue to be empty" jobs_done
+eventually 10 "processor a to be marked dead" was_marked_dead
 expect_sql 'its heartbeat was late' "SELECT dead_reason FROM outbox.processors WHERE dead_at IS NOT NULL"
 processor_stop b
 ledger_check
