@@ -393,7 +393,8 @@ BOOST_AUTO_TEST_CASE(two_databases_may_make_the_roles_at_the_same_moment) {
 BOOST_AUTO_TEST_CASE(a_migrator_that_is_no_superuser_makes_and_undoes_all_of_it) {
   TestDatabase empty{Schema::empty};
   make_roles(empty);
-  store::Database database{as_role(empty.options(test::Login::superuser), "outbox_migrator"), "test", store::Use::people};
+  store::Database database{as_role(empty.options(test::Login::superuser), "outbox_migrator"),
+                           "test", store::Use::people};
   BOOST_TEST(store::migrate_up(database, std::nullopt, {}) == store::schema_built_for());
   BOOST_TEST(empty.value(kGranted) == expected());
   BOOST_TEST(empty.value("SELECT string_agg(DISTINCT pg_get_userbyid(relowner), ' ') FROM pg_class "
@@ -401,7 +402,8 @@ BOOST_AUTO_TEST_CASE(a_migrator_that_is_no_superuser_makes_and_undoes_all_of_it)
   BOOST_TEST(empty.value("SELECT string_agg(DISTINCT pg_get_userbyid(proowner), ' ') FROM pg_proc "
                          "WHERE pronamespace = 'outbox'::regnamespace") == "outbox_owner");
   empty.exec("INSERT INTO outbox.jobs (kind) VALUES ('k')");
-  store::Database operate{as_role(empty.options(test::Login::superuser), "outbox_operator"), "test", store::Use::people};
+  store::Database operate{as_role(empty.options(test::Login::superuser), "outbox_operator"), "test",
+                          store::Use::people};
   BOOST_TEST((store::jobs_discard(operate, 1).end == store::DiscardEnd::discarded));
   BOOST_TEST((store::jobs_retry(operate, 1).end == store::RetryEnd::requeued));
   BOOST_TEST(store::migrate_down(database, {.to = 0, .allow_data_loss = true}, {}) == 0);
