@@ -21,7 +21,7 @@ constexpr int kPruneBatch = 5'000;
 constexpr int kTrimBatch = 100'000;
 constexpr milliseconds kRescueLeast{1'000};
 constexpr milliseconds kRescueMost{60'000};
-constexpr milliseconds kSchemaEvery{5'000};
+constexpr milliseconds kSchemaEvery{10'000};
 constexpr milliseconds kDepthsEvery{15'000};
 constexpr std::chrono::hours kRetentionEvery{1};
 constexpr milliseconds kRetentionAgain{60'000};
