@@ -24,12 +24,15 @@ constexpr pg::Statement kTryLock{"migrate_try_lock",
 constexpr pg::Statement kMigrateUnlock{"migrate_unlock",
                                        "SELECT pg_catalog.pg_advisory_unlock(7306803, 0)"};
 
-// What a migration makes belongs to the owner of the schema, whoever runs it: an ordinary migrator
-// could not, and what a superuser made nobody else could change. Without a schema it is
-// outbox_owner, if roles.sql was run here. Index: those of the catalogs.
+// What a migration makes belongs to the owner of what there is, whoever runs it: an ordinary migrator
+// could not, and what a superuser made nobody else could change. That is the ledger's owner (a
+// superuser may have migrated by hand), else the schema's, else outbox_owner, if roles.sql was run
+// here. Index: those of the catalogs.
 constexpr pg::Statement kBecomeOwner{"migrate_become_owner", R"(
   SELECT pg_catalog.set_config('role', o.rolname, false) FROM pg_catalog.pg_roles o
-   WHERE o.oid = coalesce((SELECT n.nspowner FROM pg_catalog.pg_namespace n WHERE n.nspname = 'outbox'),
+   WHERE o.oid = coalesce((SELECT c.relowner FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                            WHERE n.nspname = 'outbox' AND c.relname = 'schema_migrations'),
+                          (SELECT n.nspowner FROM pg_catalog.pg_namespace n WHERE n.nspname = 'outbox'),
                           (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = 'outbox_owner'
                               AND pg_catalog.has_database_privilege(r.oid, pg_catalog.current_database(), 'CREATE')))
      AND o.rolname <> current_user AND pg_catalog.pg_has_role(session_user, o.oid, 'MEMBER'))"};
