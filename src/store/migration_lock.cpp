@@ -24,10 +24,10 @@ constexpr pg::Statement kTryLock{"migrate_try_lock",
 constexpr pg::Statement kMigrateUnlock{"migrate_unlock",
                                        "SELECT pg_catalog.pg_advisory_unlock(7306803, 0)"};
 
-// What a migration makes belongs to the owner of what there is, whoever runs it: an ordinary migrator
-// could not, and what a superuser made nobody else could change. That is the ledger's owner (a
-// superuser may have migrated by hand), else the schema's, else outbox_owner, if roles.sql was run
-// here. Index: those of the catalogs.
+// What a migration makes belongs to the owner of what there is, whoever runs it: an ordinary
+// migrator could not, and what a superuser made nobody else could change. That is the ledger's
+// owner (a superuser may have migrated by hand), else the schema's, else outbox_owner, if roles.sql
+// was run here. Index: those of the catalogs.
 constexpr pg::Statement kBecomeOwner{"migrate_become_owner", R"(
   SELECT pg_catalog.set_config('role', o.rolname, false) FROM pg_catalog.pg_roles o
    WHERE o.oid = coalesce((SELECT c.relowner FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
