@@ -78,15 +78,19 @@ std::string finish_text(pg::Session& session, const RunRequest& request, const C
   return std::string{"EXECUTE "} + kFinishJob.name + "(" + row + ")";
 }
 
-/// What an exception means that reached us from `stage`. Call inside a catch block.
-Ran explain(Stage stage) {
+/// What an exception means that reached us from `stage`; `open`: the connection still stands. Call
+/// inside a catch block. An error without SQLSTATE is the client library's own word: no reply came,
+/// as when it could not even send on a connection that is gone.
+Ran explain(Stage stage, bool open) {
   try {
     pg::rethrow_classified();
   } catch (const Undo& undo) {
     return undo.ran;
   } catch (const DbError& e) {
-    if (stage == Stage::finish && e.connection_lost())
+    const bool no_reply = e.fault() == Fault::rejected && e.sqlstate().empty();
+    if (stage == Stage::finish && (e.connection_lost() || no_reply))
       throw DbError{Fault::in_doubt, e.sqlstate(), e.what()};
+    if (no_reply && !open) throw DbError{Fault::outage, "08006", e.what()};
     if (e.session_lost() || e.fault() == Fault::conflict || stage == Stage::enter) throw;
     if (stage == Stage::finish) {
       if (e.sqlstate() == kStaleState) return RanStale{};
@@ -127,7 +131,7 @@ Ran in_transaction(Database& database, const RunRequest& request, const Claimed&
     observe::fault_point("commit.after", database.socket());
     return RanDone{};
   } catch (...) {
-    return explain(stage);
+    return explain(stage, session.raw().is_open());
   }
 }
 
@@ -218,7 +222,7 @@ Ran run(Database& database, const RunRequest& request, const Claimed& claimed,
                            request.processor, request.history, limit, number);
       observe::fault_point("job.after", database.socket());
     } catch (...) {
-      return explain(Stage::finish);
+      return explain(Stage::finish, session.raw().is_open());
     }
     // A handler of this session may have set the time limit: then nothing was done.
     if (again || pg::text(result[0][0]) != kLimitState) return read_guard(result);

@@ -383,6 +383,24 @@ BOOST_AUTO_TEST_CASE(a_connection_lost_in_the_handler_is_an_outage_even_if_the_h
   BOOST_TEST(untouched(job));
 }
 
+// What libpqxx throws when it cannot send has no SQLSTATE.
+BOOST_AUTO_TEST_CASE(an_error_without_a_reply_on_a_lost_connection_is_an_outage) {
+  const auto job = claimed_job();
+  const auto cannot_send = [&](Tx& tx) -> Outcome {
+    db.exec("SELECT pg_terminate_backend(" + std::to_string(database.backend_pid()) + ", 10000)");
+    BOOST_CHECK_THROW(tx.exec("SELECT 1"), std::exception);
+    throw pqxx::failure{"no connection to the server"};
+  };
+  BOOST_TEST((fault_of_run(job, cannot_send) == Fault::outage));
+  BOOST_TEST(untouched(job));
+}
+
+BOOST_AUTO_TEST_CASE(an_error_without_a_reply_on_a_standing_connection_is_the_handlers) {
+  const auto job = claimed_job();
+  const auto ran = run(job, [](Tx&) -> Outcome { throw pqxx::failure{"its own"}; });
+  BOOST_TEST(std::holds_alternative<RanUndone>(ran));
+}
+
 BOOST_AUTO_TEST_CASE(a_connection_lost_in_the_commit_is_in_doubt_and_the_row_tells) {
   db.exec(R"(CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$
              BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(60); RETURN NULL; END $$;
