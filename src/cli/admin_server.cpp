@@ -11,17 +11,16 @@
 #include <thread>
 
 #include <httplib.h>
-#include <nlohmann/json.hpp>
 
 #include <outbox/version.hpp>
 
+#include "cli/output.hpp"
 #include "core/error.hpp"
 
 namespace outbox::cli {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
 using httplib::Request;
 using httplib::Response;
 
