@@ -205,6 +205,7 @@ expect 0 '[secret]' "$outboxd" config print --config "$dir/secret.yaml"
 # --- a processor with its endpoint
 cp "$dir/good.yaml" "$dir/run.yaml"
 printf 'queues: {default: {}}\nlog: {format: json}\nadmin: {listen: "127.0.0.1:0"}\n' >>"$dir/run.yaml"
+: >"$dir/log" # the other process may make it later than we read it
 "$outboxd" run --config "$dir/run.yaml" >"$dir/log" 2>&1 &
 pid=$!
 endpoint=''
