@@ -129,8 +129,9 @@ void Waker::turn(const std::stop_token& stop) {
 
 store::Woken Waker::wait(milliseconds most) {
   const auto woken = store::wait_for_notification(*database_, wakeup_.descriptor(), most);
-  if (woken == store::Woken::notified) ++suspects_hint_;
-  if (woken == store::Woken::schema && schema_changed_) schema_changed_();
+  const bool schema = woken == store::Woken::schema;
+  if (schema || woken == store::Woken::notified) ++suspects_hint_;
+  if (schema && schema_changed_) schema_changed_();
   return woken;
 }
 
@@ -162,13 +163,13 @@ void Waker::doze() {
 void Waker::sleep(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     const auto woken = wait(std::chrono::minutes{1});
-    if (woken == store::Woken::timeout || woken == store::Woken::schema) continue;
-    if (woken == store::Woken::notified) {
+    if (woken == store::Woken::timeout) continue;
+    if (woken == store::Woken::by_descriptor) {
+      wakeup_.clear();
+      wake("a lane found a job");
+    } else {
       wake("notified");
-      return;
     }
-    wakeup_.clear();
-    wake("a lane found a job");
     return;
   }
   store::wake_up(*database_, mode_);

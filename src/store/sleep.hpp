@@ -29,7 +29,8 @@ void wake_up(Database& database, Sleep sleep);
 /// Notifies every processor: something became claimable that no INSERT announced.
 void tell_everybody(Database& database);
 
-/// What ended a wait; `schema`: the ledger of migrations has changed.
+/// What ended a wait; `schema`: the ledger of migrations has changed, and jobs may have come with
+/// it.
 enum class Woken { notified, schema, by_descriptor, timeout };
 
 /// Waits for a notification, for `descriptor` to become readable, or for `most`. Throws

@@ -93,6 +93,18 @@ BOOST_AUTO_TEST_CASE(producers_that_commit_around_the_moment_of_falling_asleep_a
   BOOST_TEST(world.effects() == 80);
 }
 
+// The ledger's trigger notifies on the same channel, and what arrives together is one answer.
+BOOST_AUTO_TEST_CASE(a_migration_that_is_told_together_with_a_job_does_not_swallow_its_wake_up) {
+  Sleepy world;
+  RunningProcessor processor{world};
+  for (int i = 0; i < 5; ++i) {
+    BOOST_TEST_REQUIRE(falls_asleep(world));
+    world.db.exec(
+        "INSERT INTO outbox.jobs (kind) VALUES ('work'), ('post'); NOTIFY outbox, 'schema'");
+    BOOST_TEST_REQUIRE(eventually(5s, [&] { return world.live() == 0; }));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(scheduled_jobs_run_on_time_while_it_sleeps) {
   Sleepy world;
   RunningProcessor processor{world};
