@@ -5,8 +5,11 @@ namespace outbox::store {
 
 namespace {
 
-constexpr pg::Statement kHasSchemaMigrations{
-    "ledger_exists", "SELECT pg_catalog.to_regclass('outbox.schema_migrations') IS NOT NULL"};
+// Not by to_regclass(): it raises for who may not use the schema, be it empty or not.
+constexpr pg::Statement kHasLedger{
+    "ledger_exists",
+    "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
+    "c.relnamespace WHERE n.nspname = 'outbox' AND c.relname = 'schema_migrations')"};
 
 // Index: schema_migrations_pkey, a few rows. The migrator's EXCLUSIVE lock lets reads pass.
 constexpr pg::Statement kRows{"ledger_rows", R"(/* outbox:ledger_rows */
@@ -32,9 +35,11 @@ std::string dollar_quoted(std::string_view text) {
 
 }  // namespace
 
+bool has_ledger(pg::Session& session) { return session.run(kHasLedger)[0][0].as<bool>(); }
+
 std::vector<LedgerRow> read_ledger(pg::Session& session) {
   std::vector<LedgerRow> ledger;
-  if (!session.run(kHasSchemaMigrations)[0][0].as<bool>()) return ledger;
+  if (!has_ledger(session)) return ledger;
   for (const auto& row : session.run(kRows)) {
     ledger.push_back({.version = row[0].as<int>(),
                       .name = pg::text(row[1]),

@@ -23,6 +23,9 @@ struct LedgerRow {
   std::string catalog;
 };
 
+/// Whether the database has a ledger. Throws core::DbError.
+[[nodiscard]] bool has_ledger(pg::Session& session);
+
 /// Oldest first; empty when there is no schema. Throws core::DbError.
 [[nodiscard]] std::vector<LedgerRow> read_ledger(pg::Session& session);
 

@@ -44,7 +44,7 @@ std::vector<LiveProcessor> live_processors(pg::Session& session, pqxx::transacti
 }
 
 void refuse_live_processors(pg::Session& session, pqxx::transaction_base& tx,
-                            const SchemaNumbers& schema) {
+                            const SchemaVersion& schema) {
   if (!session.call(tx, kHasProcessors)[0][0].as<bool>()) return;
   tx.exec("SET LOCAL lock_timeout = '2s'; LOCK TABLE outbox.processors IN SHARE MODE");
   std::string who;

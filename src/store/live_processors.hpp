@@ -5,14 +5,9 @@
 #include <vector>
 
 #include "pg/session.hpp"
+#include "store/schema_version.hpp"
 
 namespace outbox::store {
-
-/// A schema as a program sees it.
-struct SchemaNumbers {
-  int version{};
-  int min_reader{};
-};
 
 struct LiveProcessor {
   int id{};
@@ -22,10 +17,9 @@ struct LiveProcessor {
   int oldest_schema{};
   double heartbeat_age{};  ///< Seconds.
 
-  /// The rule of store/schema_version.hpp. Pure.
-  [[nodiscard]] bool could_live_with(const SchemaNumbers& schema) const {
-    return schema.version >= oldest_schema &&
-           (schema.version <= built_for || schema.min_reader <= built_for);
+  /// As at its start. Pure.
+  [[nodiscard]] bool could_live_with(const SchemaVersion& schema) const {
+    return !compatible(schema, built_for, oldest_schema);
   }
 };
 
@@ -37,6 +31,6 @@ struct LiveProcessor {
 /// others from registering until the end of the transaction: a SHARE lock, which also holds up
 /// heartbeats; waits for it at most 2 s.
 void refuse_live_processors(pg::Session& session, pqxx::transaction_base& tx,
-                            const SchemaNumbers& schema);
+                            const SchemaVersion& schema);
 
 }  // namespace outbox::store

@@ -87,8 +87,8 @@ void check_target(int to) {
                                    ": this program has 1 to " + std::to_string(newest)};
 }
 
-SchemaNumbers numbers_of(const std::vector<LedgerRow>& ledger, int up_to) {
-  SchemaNumbers numbers;
+SchemaVersion numbers_of(const std::vector<LedgerRow>& ledger, int up_to) {
+  SchemaVersion numbers;
   for (const auto& row : ledger) {
     if (row.version > up_to) break;
     numbers.version = row.version;
@@ -98,9 +98,9 @@ SchemaNumbers numbers_of(const std::vector<LedgerRow>& ledger, int up_to) {
 }
 
 // A migration that shuts no program out has nobody to look for, and then locks nothing.
-void apply(pg::Session& session, const Migration& migration, const SchemaNumbers& before,
+void apply(pg::Session& session, const Migration& migration, const SchemaVersion& before,
            bool force) {
-  const SchemaNumbers after{
+  const SchemaVersion after{
       .version = migration.version,
       .min_reader = std::max(before.min_reader, header_of(migration.up).min_reader)};
   session.transact([&](auto& tx) {
@@ -180,7 +180,7 @@ int migrate_up(Database& database, std::optional<int> to, const MigrateOptions& 
   if (schema) {
     if (const auto problem = compatible(schema, schema_built_for(), 0)) throw Error{*problem};
   }
-  SchemaNumbers at{.version = schema ? schema->version : 0,
+  SchemaVersion at{.version = schema ? schema->version : 0,
                    .min_reader = schema ? schema->min_reader : 0};
   for (const auto& migration : known_migrations()) {
     if (migration.version <= at.version || migration.version > target) continue;

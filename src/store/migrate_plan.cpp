@@ -107,8 +107,8 @@ std::string text_of_way_back(const LedgerRow& row) {
               "use the program that contains it"};
 }
 
-SchemaNumbers result_of(const MigrationPlan& plan, const std::vector<LedgerRow>& ledger) {
-  SchemaNumbers numbers{.version = plan.to, .min_reader = 0};
+SchemaVersion result_of(const MigrationPlan& plan, const std::vector<LedgerRow>& ledger) {
+  SchemaVersion numbers{.version = plan.to, .min_reader = 0};
   for (const auto& row : ledger) {
     if (row.version <= plan.to) numbers.min_reader = std::max(numbers.min_reader, row.min_reader);
   }

@@ -4,17 +4,12 @@
 #include <string>
 
 #include "pg/session.hpp"
+#include "store/ledger.hpp"
 #include "store/migration_files.hpp"
 
 namespace outbox::store {
 
 namespace {
-
-// Not by to_regclass(): it raises for who may not use the schema, be it empty or not.
-constexpr pg::Statement kHasLedger{
-    "schema_version_has_ledger",
-    "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
-    "c.relnamespace WHERE n.nspname = 'outbox' AND c.relname = 'schema_migrations')"};
 
 // The migrator's EXCLUSIVE lock on the ledger lets reads pass.
 constexpr pg::Statement kVersion{
@@ -27,7 +22,7 @@ int schema_built_for() { return known_migrations().back().version; }
 
 std::optional<SchemaVersion> schema_version(Database& database) {
   auto& session = database.session();
-  if (!session.run(kHasLedger)[0][0].as<bool>()) return std::nullopt;
+  if (!has_ledger(session)) return std::nullopt;
   const auto rows = session.run(kVersion);
   if (rows.empty()) return std::nullopt;
   return SchemaVersion{.version = rows[0][0].as<int>(), .min_reader = rows[0][1].as<int>()};
