@@ -1,6 +1,8 @@
 // SQL of the ledger.
 #include "store/ledger.hpp"
 
+#include "core/error.hpp"
+
 namespace outbox::store {
 
 namespace {
@@ -53,6 +55,15 @@ std::vector<LedgerRow> read_ledger(pg::Session& session) {
                       .catalog = pg::text(row[9])});
   }
   return ledger;
+}
+
+std::string way_back(const LedgerRow& row) {
+  if (!row.down_sql.empty()) return row.down_sql;
+  if (const auto* migration = find_migration(row.version)) return std::string{migration->down};
+  throw core::Error{core::ExitCode::failed,
+                    "migration " + migration_label(row.version, row.name) +
+                        " was applied by hand and this program does not contain its way back",
+                    "run its down file by hand, or use the program that contains it"};
 }
 
 std::string checksum(pg::Session& session, std::string_view file) {

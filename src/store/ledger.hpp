@@ -29,6 +29,10 @@ struct LedgerRow {
 /// Oldest first; empty when there is no schema. Throws core::DbError.
 [[nodiscard]] std::vector<LedgerRow> read_ledger(pg::Session& session);
 
+/// The down file: the one that the ledger kept, else this program's. Throws core::Error `failed`
+/// when there is neither.
+[[nodiscard]] std::string way_back(const LedgerRow& row);
+
 /// SHA-256 of a file's SQL, as the server computes it: it is the same that a DBA gets there.
 [[nodiscard]] std::string checksum(pg::Session& session, std::string_view file);
 

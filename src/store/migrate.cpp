@@ -111,15 +111,6 @@ void apply(pg::Session& session, const Migration& migration, const SchemaVersion
   });
 }
 
-std::string way_back(const LedgerRow& row) {
-  if (!row.down_sql.empty()) return row.down_sql;
-  if (const auto* migration = find_migration(row.version)) return std::string{migration->down};
-  throw Error{ExitCode::failed,
-              "migration " + migration_label(row.version, row.name) +
-                  " was applied by hand and this program does not contain its way back",
-              "run its down file by hand, or use the program that contains it"};
-}
-
 void begin_rollback(pqxx::transaction_base& tx, bool allow_data_loss) {
   tx.exec("SET LOCAL statement_timeout = 0");
   tx.exec(allow_data_loss ? "SET LOCAL outbox.allow_data_loss = on"

@@ -98,15 +98,6 @@ PlannedStep step(pg::Session& session, int version, const std::string& name, boo
   return out;
 }
 
-std::string text_of_way_back(const LedgerRow& row) {
-  if (!row.down_sql.empty()) return row.down_sql;
-  if (const auto* migration = find_migration(row.version)) return std::string{migration->down};
-  throw Error{ExitCode::usage,
-              "migration " + migration_label(row.version, row.name) +
-                  " was applied by hand and this program does not contain its way back",
-              "use the program that contains it"};
-}
-
 SchemaVersion result_of(const MigrationPlan& plan, const std::vector<LedgerRow>& ledger) {
   SchemaVersion numbers{.version = plan.to, .min_reader = 0};
   for (const auto& row : ledger) {
@@ -163,7 +154,7 @@ MigrationPlan migration_plan(Database& database, int to) {
           step(session, migration.version, migration.name, true, std::string{migration.up}));
   }
   for (auto row = ledger.rbegin(); row != ledger.rend() && row->version > to; ++row)
-    plan.steps.push_back(step(session, row->version, row->name, false, text_of_way_back(*row)));
+    plan.steps.push_back(step(session, row->version, row->name, false, way_back(*row)));
   plan.prechecks = ask_always(session);
   look_at_processors(session, plan, ledger);
   return plan;

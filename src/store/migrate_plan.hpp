@@ -42,8 +42,8 @@ struct MigrationPlan {
   [[nodiscard]] bool clear() const;
 };
 
-/// The way from the present version to `to`, up or down. Throws core::Error `usage` when no texts
-/// lead there; core::DbError.
+/// The way from the present version to `to`, up or down. Throws core::Error `usage` when there is
+/// no such version, `failed` when there is no way back; core::DbError.
 [[nodiscard]] MigrationPlan migration_plan(Database& database, int to);
 
 }  // namespace outbox::store
