@@ -40,11 +40,6 @@ std::int64_t how_many(const std::vector<Finding>& findings, Status status) {
                        [status](const Finding& finding) { return finding.status == status; });
 }
 
-std::string padded_to(std::string text, std::size_t width) {
-  text.resize(std::max(text.size(), width), ' ');
-  return text + ' ';
-}
-
 /// A function's whole text would hide the other findings.
 std::string shortened(const std::string& fix) {
   constexpr int kLines = 12;
@@ -84,8 +79,8 @@ std::string doctor_text(const std::vector<Finding>& findings) {
   constexpr std::size_t kCheckWidth = 12;
   std::string text;
   for (const auto& finding : findings) {
-    text += padded_to(status_name(finding.status), kStatusWidth) +
-            padded_to(finding.check, kCheckWidth) + safe_lines(finding.what) + '\n';
+    text += padded(status_name(finding.status), kStatusWidth) + ' ' +
+            padded(finding.check, kCheckWidth) + ' ' + safe_lines(finding.what) + '\n';
     if (!finding.why.empty()) text += "  why: " + safe_lines(finding.why) + '\n';
     if (!finding.fix.empty()) text += "  fix:\n" + shortened(safe_lines(finding.fix)) + "\n\n";
   }

@@ -89,38 +89,32 @@ store::MigrateOptions options(const Given& given, int& steps) {
       .on_wait = [](const std::string& what) { std::cerr << "waiting: " << what << std::endl; }};
 }
 
-void say_version(int steps, int version) {
+/// Runs what changes the schema, tells each step, and where that led. `run` returns the version.
+template <class Run>
+ExitCode change(const Given& given, Run&& run) {
+  int steps{};
+  const auto how = options(given, steps);
+  auto database = database_of(given);
+  const int version = run(database, how);
   print(std::string{steps == 0 ? "nothing to do: " : ""} + "the schema is at version " +
         std::to_string(version) + "\n");
+  return ExitCode::ok;
 }
 
 ExitCode up(const Given& given) {
-  int steps{};
-  const auto how = options(given, steps);
-  auto database = database_of(given);
-  const int version = store::migrate_up(database, given.to, how);
-  say_version(steps, version);
-  return ExitCode::ok;
+  return change(given, [&](store::Database& database, const store::MigrateOptions& how) {
+    return store::migrate_up(database, given.to, how);
+  });
 }
 
 ExitCode down(const Given& given) {
-  int steps{};
-  const auto how = options(given, steps);
-  auto database = database_of(given);
-  const int version = store::migrate_down(
-      database, {.to = given.to.value(), .allow_data_loss = given.allow_data_loss}, how);
-  say_version(steps, version);
-  return ExitCode::ok;
+  return change(given, [&](store::Database& database, const store::MigrateOptions& how) {
+    return store::migrate_down(
+        database, {.to = given.to.value(), .allow_data_loss = given.allow_data_loss}, how);
+  });
 }
 
-ExitCode redo(const Given& given) {
-  int steps{};
-  const auto how = options(given, steps);
-  auto database = database_of(given);
-  const int version = store::migrate_redo(database, how);
-  say_version(steps, version);
-  return ExitCode::ok;
-}
+ExitCode redo(const Given& given) { return change(given, store::migrate_redo); }
 
 ExitCode verify(const Given& given) {
   auto database = database_of(given);

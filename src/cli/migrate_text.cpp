@@ -27,11 +27,6 @@ std::string indented(const std::string& text) {
   return out;
 }
 
-std::string padded(std::string text, std::size_t width) {
-  text.resize(std::max(width, text.size()), ' ');
-  return text;
-}
-
 std::string step_text(const store::PlannedStep& step) {
   std::string text = "\n" + std::string{step.up ? "up   " : "down "} +
                      migration_label(step.version, step.name) + "\n";

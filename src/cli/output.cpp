@@ -67,6 +67,11 @@ Json json_moment(const std::optional<store::Moment>& moment) {
 
 Json json_text(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
+std::string padded(std::string text, std::size_t width) {
+  text.resize(std::max(width, text.size()), ' ');
+  return text;
+}
+
 std::string iso(store::Moment moment) {
   const Parts p = parts(moment);
   return p.date + 'T' + p.time + '.' + padded(p.us, 6) + 'Z';

@@ -35,6 +35,9 @@ void print(const std::string& text);
 /// "12 s", "3 min", "5 h", "9 d"; below ten of a unit with what is left: "3 min 20 s".
 [[nodiscard]] std::string duration(double seconds);
 
+/// `text` with spaces up to `width` bytes.
+[[nodiscard]] std::string padded(std::string text, std::size_t width);
+
 /// Columns as wide as their longest cell; cells made printable and cut. The last column is not
 /// padded.
 class Table {
