@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "pg/session.hpp"
+#include "store/catalog.hpp"
 #include "store/doctor.hpp"
 #include "store/schema_version.hpp"
 
@@ -28,6 +29,13 @@ struct Checkup {
   const Settings& settings;
   std::optional<SchemaVersion> schema;
   Fit fit{Fit::absent};
+
+  /// Looked at once, for the checks drift and storage. Throws core::DbError.
+  const CatalogDrift& drift() {
+    if (!drift_) drift_ = catalog_drift(database);
+    return *drift_;
+  }
+  std::optional<CatalogDrift> drift_{};
 };
 
 using Findings = std::vector<Finding>;

@@ -4,7 +4,6 @@
 #include <map>
 #include <set>
 
-#include "store/catalog.hpp"
 #include "store/doctor_check.hpp"
 #include "store/doctor_mend.hpp"
 
@@ -151,7 +150,7 @@ Findings on_comments(const std::vector<const Object*>& comments, int version) {
 }  // namespace
 
 Findings check_drift(Checkup& checkup) {
-  const auto drift = catalog_drift(checkup.database);
+  const auto& drift = checkup.drift();
   if (!drift.unknown_why.empty()) {
     return {skipped("drift", drift.unknown_why,
                     "run doctor of the program that is built for this schema")};

@@ -3,7 +3,6 @@
 #include <map>
 #include <sstream>
 
-#include "store/catalog.hpp"
 #include "store/doctor_check.hpp"
 
 namespace outbox::store::doctor {
@@ -39,16 +38,6 @@ SELECT c.name, concat_ws(' in ', 'role ' || r.rolname, 'database ' || d.datname)
     kRelied + R"(::text[]) AND lower(c.value) IN ('off', 'false', 'no', '0')
  ORDER BY 1, 2)";
 
-// Plain tables and the history's partitions with their TOAST tables' settings; no locks.
-constexpr pg::Statement kStorage{"doctor_storage", R"(/* outbox:doctor_storage */
-SELECT format('%s.%s', n.nspname, c.relname), o.option
-  FROM pg_class c
-  JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'outbox'
-  LEFT JOIN pg_class t ON t.oid = c.reltoastrelid,
-       LATERAL (SELECT unnest(c.reloptions) AS option UNION ALL SELECT 'toast.' || unnest(t.reloptions)) o
- WHERE c.relkind IN ('r', 'p')
- ORDER BY 1, 2)"};
-
 const char* why_of(const std::string& setting) {
   if (setting == "autovacuum" || setting == "track_counts")
     return "nothing cleans the jobs table up: dead rows pile up until claims take seconds";
@@ -65,7 +54,7 @@ void add_option(Options& options, const std::string& option) {
 }
 
 /// From catalog lines "storage outbox.jobs: fillfactor=45, ...".
-std::map<std::string, Options> expected_storage(const std::vector<std::string>& lines) {
+std::map<std::string, Options> storage_of(const std::vector<std::string>& lines) {
   constexpr std::string_view kHead = "storage ";
   std::map<std::string, Options> tables;
   for (const auto& line : lines) {
@@ -122,17 +111,14 @@ Findings check_settings(Checkup& checkup) {
 }
 
 Findings check_storage(Checkup& checkup) {
-  const auto lines = expected_catalog(
-      checkup.database, checkup.schema ? checkup.schema->version : schema_built_for());
-  if (!lines) {
+  const auto& drift = checkup.drift();
+  if (!drift.unknown_why.empty()) {
     return {skipped("storage", "this program does not know what the migrations of this schema set",
                     "run doctor of the program that is built for this schema")};
   }
-  const auto expected = expected_storage(*lines);
-  std::map<std::string, Options> found;
+  const auto expected = storage_of(drift.missing);
+  auto found = storage_of(drift.unexpected);
   for (const auto& [table, options] : expected) found[table];
-  for (const auto& row : ask(checkup.database, kStorage))
-    add_option(found[pg::text(row[0])], pg::text(row[1]));
   Findings out;
   for (const auto& [table, options] : found) {
     const auto wanted = expected.find(table);
