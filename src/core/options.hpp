@@ -3,9 +3,11 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace outbox::core {
 
@@ -32,11 +34,89 @@ struct SqlHandler {
   std::string role;       ///< Role to run as; empty: the session's own.
 };
 
+/// A secret and where it came from. `text` is never printed or logged.
+struct Secret {
+  std::string file;  ///< Name of the file that held it; empty: `env`.
+  std::string env;   ///< Name of the environment variable that held it.
+  std::string text;  ///< Empty: there is none.
+};
+
+/// When an endpoint is left alone: at least `failures` of the last answers failed, of at least
+/// `least` within `window`. Probed after `pause`, which doubles up to `pause_most` while probes
+/// fail.
+struct BreakerOptions {
+  bool enabled{true};
+  double failures{0.5};              ///< Share of the answers: 0.01 to 1.
+  int least{10};                     ///< 1 to 10,000.
+  milliseconds window{10'000};       ///< 1 s to 10 min.
+  milliseconds pause{5'000};         ///< 100 ms to 1 h.
+  milliseconds pause_most{120'000};  ///< pause to 1 day.
+};
+
+enum class IdempotencyKey { quoted, plain, off };
+
+/// Delivery to an HTTP endpoint. See README, "Call an endpoint".
+struct HttpHandler {
+  std::string url;             ///< With `{a.b}` for values of the payload; http or https.
+  std::string method{"POST"};  ///< POST, PUT or PATCH.
+  std::string content_type{"application/json"};
+  std::map<std::string, std::string> headers;  ///< Sent with each request; never ours.
+  Secret bearer;                               ///< For `Authorization: Bearer`.
+  Secret signing;  ///< Keys that sign, one a line or space: whsec_… (v1) or whsk_… (v1a).
+  IdempotencyKey idempotency_key{IdempotencyKey::quoted};
+  std::string cloudevents_source;       ///< Not empty: CloudEvents binary mode.
+  std::string cloudevents_type;         ///< Empty: the kind.
+  milliseconds connect_timeout{5'000};  ///< 100 ms to 60 s, at most the kind's timeout.
+  int concurrency{100};  ///< Requests under way to one endpoint, in this processor: 1 to 10,000.
+  double rate{0};  ///< Requests a second to one endpoint, in this processor: 0 (no limit), 0.01
+                   ///< to 100,000.
+  BreakerOptions breaker;
+  milliseconds retry_after_most{24 * 3'600'000};  ///< Retry-After is cut to this: 1 s to 30 days.
+  bool retry_client_errors{
+      false};           ///< Answers of 4xx that mean "never" are tried again all the same.
+  bool control{false};  ///< A 2xx body may say snooze or discard.
+  std::int64_t response_most{1'048'576};  ///< Bytes read of an answer's body: 0 to 16 MiB.
+  bool keep_response{false};              ///< Keep the answer with the history as well.
+  bool http2{true};                       ///< Offered over TLS.
+  std::string ca_file;                    ///< Instead of the system's authorities.
+  std::string client_cert_file;
+  std::string client_key_file;
+  std::vector<std::string> allow_addresses;  ///< Networks (CIDR) that a host from a payload may be
+                                             ///< in although they are not public.
+  bool allow_plain_http{false};              ///< A URL whose host is from a payload may be http://.
+};
+
+enum class ExecControl { off, last_line, fd3 };
+
+/// Runs a program for each job. See README, "Run a script".
+struct ExecHandler {
+  std::vector<std::string> argv;  ///< The first is an absolute path; no shell.
+  std::string cwd{"/"};
+  int umask{077};                  ///< 0 to 0777.
+  std::string user;                ///< Empty: as outboxd itself.
+  std::vector<std::string> env;    ///< Names of variables that are passed on.
+  int concurrency{4};              ///< Children at a time in this processor: 1 to 1,000.
+  milliseconds kill_after{5'000};  ///< From SIGTERM to SIGKILL: 0 to 10 min.
+  std::vector<int> done_codes{0};
+  std::vector<int> dead_codes{65};  ///< Any other code: retry.
+  ExecControl control{ExecControl::off};
+  std::int64_t output_kept{8'192};       ///< Bytes kept of each output's tail: 0 to 64 KiB.
+  std::int64_t output_most{67'108'864};  ///< Bytes it may write to both in all: 1 KiB to 16 GiB.
+  std::int64_t memory{0};                ///< RLIMIT_AS in bytes; 0: none.
+  milliseconds cpu{0};                   ///< RLIMIT_CPU, whole seconds; 0: none.
+  int files{256};                        ///< RLIMIT_NOFILE: 8 to 1,048,576.
+  int processes{0};                      ///< RLIMIT_NPROC of its user; 0: none.
+  std::int64_t file_size{0};             ///< RLIMIT_FSIZE in bytes; 0: none.
+  bool keep_output{false};               ///< Keep the output with the history as well.
+};
+
 struct KindOptions {
-  std::optional<SqlHandler> sql;  ///< Empty for a kind whose handler is C++.
+  std::optional<SqlHandler> sql;  ///< Empty for a kind whose handler is http, exec or C++.
   Lane lane{Lane::automatic};     ///< Only for sql.
   milliseconds timeout{60'000};   ///< One attempt's limit: 10 ms to 1 day.
   Backoff backoff;
+  std::optional<HttpHandler> http{};
+  std::optional<ExecHandler> exec{};
 };
 
 struct QueueOptions {

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 #include <stop_token>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -36,6 +37,9 @@ struct Task {
   core::microseconds ran{};
   core::microseconds waited{};       ///< From run_at to its handler's start.
   std::optional<store::Ran> answer;  ///< Of an external handler that ran: for the finisher.
+  std::string detail;                ///< JSON object as text, for job_failures.detail; empty: none.
+  bool keep_detail{false};           ///< Also for finished_jobs.detail.
+  std::string pause_kind;            ///< Not empty: why its kind is to be paused.
 };
 using TaskPtr = std::shared_ptr<Task>;
 
