@@ -48,6 +48,14 @@ inline constexpr std::chrono::microseconds kQuickHandler{100};
 /// Quick handlers that run under one turn of a slot.
 inline constexpr int kQuickInARow = 64;
 
+/// Large payloads of one queue that are with async handlers at a time (jobs of up to 8 KiB do not
+/// count; the claim brought them). One more may start when they have not reached it.
+inline constexpr std::size_t kOutsideBytes = 64U * 1024U * 1024U;
+
+/// Suspects of async kinds that one claim takes: their handlers run no code of others in this
+/// process, so they need not run alone.
+inline constexpr int kSuspectsMost = 500;
+
 /// Ends of external jobs that one statement writes.
 inline constexpr int kFinishMost = 500;
 

@@ -24,9 +24,9 @@ class AsyncHandler {
   [[nodiscard]] virtual Room room() = 0;
 
   /// Runs the job of a task that has its payload, and calls `ended` exactly once, on any thread,
-  /// with task->answer, ran and detail set. More than room() said are kept waiting; what is not
-  /// started by its expiry ends as store::RanExpired. Ends early, with any answer, once the task is
-  /// abandoned and look_for_abandoned() was called.
+  /// maybe before it returns, with task->answer, ran and detail set. More than room() said are kept
+  /// waiting; what is not started by its expiry ends as store::RanExpired. Ends early, with any
+  /// answer, once the task is abandoned and look_for_abandoned() was called.
   using Ended = std::function<void(TaskPtr)>;
   virtual void start(TaskPtr task, Ended ended) = 0;
 

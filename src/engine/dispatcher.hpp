@@ -15,7 +15,9 @@
 #include "engine/connection.hpp"
 #include "engine/due_wait.hpp"
 #include "engine/lane_plan.hpp"
+#include "engine/outside.hpp"
 #include "engine/services.hpp"
+#include "engine/share.hpp"
 #include "engine/task.hpp"
 #include "store/claim.hpp"
 
@@ -23,8 +25,10 @@ namespace outbox::engine {
 
 class Dispatcher {
  public:
+  /// `answered` takes the tasks that async handlers bring back: the finisher's push.
   Dispatcher(Services& services, std::string queue, const core::QueueOptions& options,
-             LanePlan& plan, RunQueue& tasks, Inbox& inbox, Lane& lane);
+             LanePlan& plan, RunQueue& tasks, Inbox& inbox, Lane& lane,
+             AsyncHandler::Ended answered);
 
   /// Takes back what the runners finished, claims what there is room for, hands it out. Returns how
   /// long nothing needs it; tests call it by hand. Does not throw for what the database does.
@@ -43,7 +47,9 @@ class Dispatcher {
     fenced_ = true;
     lane_.notify();
   }
-  [[nodiscard]] std::size_t in_flight() const { return in_flight_.size(); }
+  [[nodiscard]] std::size_t in_flight() const {
+    return in_flight_.size() + outside_.tasks().size();
+  }
   /// Whether some claims could not be given back: others must rescue them. After run() has
   /// returned.
   [[nodiscard]] bool left_claims() const {
@@ -52,11 +58,15 @@ class Dispatcher {
 
  private:
   core::milliseconds work(int processor);
-  core::milliseconds claim_some(int processor, const LanePlan::ClaimedShare& share, int most);
+  [[nodiscard]] core::milliseconds open_shares(const LanePlan::ClaimedShare& plan);
+  core::milliseconds look(int processor, Share& share, bool one_by_one);
+  core::milliseconds claim_some(int processor, Share& share, bool one_by_one);
+  void claim_outside_suspects(int processor);
   [[nodiscard]] bool hold_for_suspect(int processor);
   [[nodiscard]] bool suspects_due();
-  [[nodiscard]] int room(const LanePlan::ClaimedShare& share) const;
-  [[nodiscard]] core::milliseconds rest(store::From from);
+  [[nodiscard]] std::vector<std::string> kinds_of_threads() const;
+  [[nodiscard]] int room(const LanePlan::ClaimedShare& plan) const;
+  [[nodiscard]] core::milliseconds rest(Share& share, store::From from);
   void hand_out(int processor, std::vector<store::Claimed> jobs);
   void take_back();
   void take_unstarted_back();
@@ -81,17 +91,19 @@ class Dispatcher {
 
   // only the dispatcher's thread
   Connection connection_;
-  store::Cursor cursor_;
-  core::SweepPace sweep_;
-  core::IdleWait idle_;
+  std::vector<Share> shares_;  // first: the queue's threads
+  std::vector<Share*> open_;   // of shares_: with room and kinds, this turn
+  bool was_asleep_{false};
   struct Kind {
     bool external{false};
+    bool async{false};
     core::MeanTime mean;
   };
   core::MeanTime mean_;
   std::unordered_map<std::string, Kind> kinds_;
-  std::unordered_set<TaskPtr> in_flight_;
-  std::unordered_set<TaskPtr> stuck_;                    // of these
+  std::unordered_set<TaskPtr> in_flight_;                // with the runners
+  Outside outside_;                                      // with async handlers
+  std::unordered_set<TaskPtr> stuck_;                    // of in_flight_
   std::map<int, std::vector<store::Claimed>> owed_;      // to be given back, by processor id
   core::Clock::time_point give_back_at_{};               // not before
   std::optional<core::Clock::time_point> unsure_since_;  // a claim's reply was lost
@@ -102,6 +114,7 @@ class Dispatcher {
   int seen_hint_{-1};
   core::Clock::time_point next_suspect_look_{};
   core::Clock::time_point no_suspects_before_{};
+  core::Clock::time_point outside_suspects_at_{};
   DueWait due_;
 
   std::atomic<core::Clock::rep> grace_ends_{0};

@@ -18,7 +18,10 @@ Queue::Queue(Services& services, const std::string& name, const core::QueueOptio
       plan_{name, services.handlers, services.events},
       slots_{options.concurrency},
       dispatcher_lane_{services.waker.add_lane()},
-      dispatcher_{services, name, options, plan_, tasks_, inbox_, dispatcher_lane_},
+      dispatcher_{services,         name,
+                  options,          plan_,
+                  tasks_,           inbox_,
+                  dispatcher_lane_, [this](TaskPtr task) { finisher_.push(std::move(task)); }},
       finisher_{services, options_, inbox_, dispatcher_lane_, plan_} {
   for (int i = 0; i < options.concurrency; ++i) {
     runners_.push_back(std::make_unique<Runner>(services, options_, tasks_, inbox_,

@@ -33,7 +33,11 @@ class Lane {
   void looking() { looking_since_ = core::Clock::now(); }
   /// Nothing was found by the look that looking() announced; only a look from the start of the
   /// index counts.
-  void found_nothing() { empty_since_ = looking_since_.time_since_epoch().count(); }
+  void found_nothing() { found_nothing_since(looking_since_); }
+  /// The same for a look that began then.
+  void found_nothing_since(core::Clock::time_point since) {
+    empty_since_ = since.time_since_epoch().count();
+  }
   /// The lane is not waiting for jobs (its slots are full, it is stopping): it need not look before
   /// the process sleeps.
   void set_content(bool content) { content_ = content; }

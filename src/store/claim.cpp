@@ -45,9 +45,9 @@ RETURNING j.ctid, j.id, j.claim_token, j.attempt, j.max_attempts, j.crashes, j.p
           (date_part('epoch', j.run_at) * 1000000)::bigint, (date_part('epoch', clock_timestamp() - j.run_at) * 1000000)::bigint,
           CASE WHEN isfinite(j.expires_at) THEN (date_part('epoch', j.expires_at) * 1000000)::bigint END)"};
 
-// Index: jobs_suspect_idx (partial, nearly always empty). Locks: one row. The attempt was paid by
-// the claim that crashed.
-constexpr pg::Statement kClaimSuspect{"claim_suspect", R"(/* outbox:claim_suspect */
+// Index: jobs_suspect_idx (partial, nearly always empty). Locks: the rows taken. The attempt was
+// paid by the claim that crashed.
+constexpr pg::Statement kClaimSuspects{"claim_suspect", R"(/* outbox:claim_suspect */
 UPDATE outbox.jobs j
    SET claimed_by = $2::int, claimed_at = clock_timestamp(), claim_token = j.claim_token + 1, attempt = greatest(j.attempt, 1)
  WHERE j.ctid = ANY (ARRAY(
@@ -55,7 +55,7 @@ UPDATE outbox.jobs j
     WHERE c.queue = $1 AND c.suspect AND c.run_at <= (SELECT clock_timestamp())
       AND c.claimed_by IS NULL AND c.kind = ANY ($3::text[])
       AND NOT EXISTS (SELECT FROM outbox.queues q WHERE q.name = $1 AND q.paused_at IS NOT NULL)
-    ORDER BY c.run_at, c.id LIMIT 1 FOR UPDATE SKIP LOCKED))
+    ORDER BY c.run_at, c.id LIMIT $4::int FOR UPDATE SKIP LOCKED))
 RETURNING j.ctid, j.id, j.claim_token, j.attempt, j.max_attempts, j.crashes, j.priority, j.kind, j.unique_key,
           CASE WHEN pg_column_size(j.payload) <= 8192 AND pg_column_compression(j.payload) IS NULL THEN j.payload END,
           CASE WHEN pg_column_size(j.headers) <= 8192 AND pg_column_compression(j.headers) IS NULL THEN j.headers END, j.headers IS NULL,
@@ -147,17 +147,26 @@ bool suspect_waiting(Database& database, const ClaimRequest& request) {
                                           pg::text_array(request.kinds))) > 0;
 }
 
-std::optional<Claimed> claim_suspect(Database& database, const ClaimRequest& request) {
+std::vector<Claimed> claim_suspects(Database& database, const ClaimRequest& request) {
   observe::fault_point("suspect.before", database.socket());
-  const auto result = database.session().run(kClaimSuspect, request.queue, request.processor,
-                                             pg::text_array(request.kinds));
+  const auto result = database.session().run(kClaimSuspects, request.queue, request.processor,
+                                             pg::text_array(request.kinds), request.most);
   observe::fault_point("suspect.after", database.socket());
-  if (pg::count(result) == 0) return std::nullopt;
-  auto claimed = read(result[0], request.queue).claimed;
-  claimed.suspect = true;
-  return claimed;
+  std::vector<Claimed> out;
+  for (const auto& row : result) {
+    out.push_back(read(row, request.queue).claimed);
+    out.back().suspect = true;
+  }
+  return out;
 }
 
-std::vector<pg::Statement> claim_statements() { return {kClaim, kClaimSuspect, kSuspectWaiting}; }
+std::optional<Claimed> claim_suspect(Database& database, ClaimRequest request) {
+  request.most = 1;
+  auto claimed = claim_suspects(database, request);
+  if (claimed.empty()) return std::nullopt;
+  return std::move(claimed.front());
+}
+
+std::vector<pg::Statement> claim_statements() { return {kClaim, kClaimSuspects, kSuspectWaiting}; }
 
 }  // namespace outbox::store

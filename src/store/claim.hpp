@@ -26,8 +26,10 @@ struct ClaimRequest {
 /// Whether claim_suspect() would find a job now. Throws core::DbError.
 [[nodiscard]] bool suspect_waiting(Database& database, const ClaimRequest& request);
 
-/// Takes one job whose last claim ended with its processor, if there is any; `most` is ignored.
-/// Throws core::DbError.
-[[nodiscard]] std::optional<Claimed> claim_suspect(Database& database, const ClaimRequest& request);
+/// Takes up to `most` jobs whose last claim ended with its processor. Throws core::DbError.
+[[nodiscard]] std::vector<Claimed> claim_suspects(Database& database, const ClaimRequest& request);
+
+/// The same for one; `most` is ignored.
+[[nodiscard]] std::optional<Claimed> claim_suspect(Database& database, ClaimRequest request);
 
 }  // namespace outbox::store
