@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "core/url.hpp"
+
 namespace outbox::core {
 namespace {
 
@@ -66,7 +68,7 @@ UrlMarks find_marks(std::string_view text) {
   return marks;
 }
 
-std::optional<Parts> parse_url(std::string_view text) {
+std::optional<Parts> parse_database_url(std::string_view text) {
   const UrlMarks marks = find_marks(text);
   Parts parts;
   if (marks.at != std::string_view::npos) {
@@ -119,29 +121,12 @@ std::optional<Parts> parse_pairs(std::string_view text) {
   return parts;
 }
 
-std::string percent_encode(std::string_view text) {
-  constexpr std::string_view kHex = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool safe = std::isalnum(byte) != 0 && byte < 0x80;
-    if (safe || c == '-' || c == '_' || c == '.' || c == '~') {
-      out += c;
-    } else {
-      out += '%';
-      out += kHex[byte / 16U];
-      out += kHex[byte % 16U];
-    }
-  }
-  return out;
-}
-
 }  // namespace
 
 bool is_database_url(std::string_view text) { return scheme_length(text) > 0; }
 
 std::optional<std::vector<ConninfoPart>> parse_conninfo(std::string_view text) {
-  return is_database_url(text) ? parse_url(text) : parse_pairs(text);
+  return is_database_url(text) ? parse_database_url(text) : parse_pairs(text);
 }
 
 std::string with_password(std::string_view text, std::string_view password) {
