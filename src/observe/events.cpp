@@ -58,7 +58,7 @@ class Limiter {
   };
   std::mutex mutex_;
   std::map<std::string, Place, std::less<>>
-      places_;  ///< `where` is one of our own words, so this stays small.
+      places_;  ///< `where` is one of our own words, or a configured kind: this stays small.
 };
 
 }  // namespace
@@ -66,6 +66,7 @@ class Limiter {
 struct Events::Impl {
   Metrics metrics;
   Limiter db_errors;
+  Limiter exec_no_room;
   std::atomic<std::int64_t> finished{0};
   Tap tap;
 };
@@ -142,6 +143,25 @@ void Events::dead(const JobRef& job, std::string_view reason, std::string_view e
 void Events::stale_finish(const JobRef& job) {
   impl_->metrics.kind(job.queue, job.kind).stale->Increment();
   job_line(Level::warn, "stale_finish", job).write();
+}
+
+void Events::exec_running(std::string_view kind, int children) {
+  impl_->metrics.exec_running(kind).Set(children);
+}
+
+void Events::exec_ended(const JobRef& job, std::string_view how, microseconds ran) {
+  impl_->metrics.exec_ends(job.kind, how).Increment();
+  if (!logs(Level::debug)) return;
+  job_line(Level::debug, "exec_ended", job).text("how", how).duration("ran_ms", ran).write();
+}
+
+void Events::exec_no_room(std::string_view kind, std::string_view step, std::string_view error) {
+  const auto held_back = impl_->exec_no_room.pass(kind);
+  if (!held_back) return;
+  Line line{Level::warn, "exec_no_room"};
+  line.text("kind", kind).text("step", step);
+  if (*held_back > 0) line.number("held_back", *held_back);
+  line.text("error", error).write();
 }
 
 void Events::stuck(const JobRef& job) {

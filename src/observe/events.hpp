@@ -60,6 +60,13 @@ class Events {
   void lane_changed(std::string_view queue, std::string_view kind, std::string_view lane,
                     microseconds mean);  ///< info
 
+  // --- programs that handlers run
+  void exec_running(std::string_view kind, int children);  ///< metrics only
+  /// debug; `how` is done, retry, dead, snooze, timeout or signal.
+  void exec_ended(const JobRef& job, std::string_view how, microseconds ran);
+  /// warn, at most one a second for each kind: this machine is short of something, by its errno.
+  void exec_no_room(std::string_view kind, std::string_view step, std::string_view error);
+
   void stuck(const JobRef& job);  ///< error: its handler ignores that its time is over
 
   // --- the processor

@@ -118,6 +118,13 @@ LabelCache<Counter*>::Make make_counter(Registry& r, const char* name, const cha
   };
 }
 
+LabelCache<Gauge*>::Make make_exec_running(Registry& r) {
+  auto& family = gauges(r, "outboxd_exec_running", "Programs that run for jobs.");
+  return [&family](const std::string& kind, const std::string&) {
+    return &family.Add({{"kind", kind}});
+  };
+}
+
 }  // namespace
 
 Metrics::Metrics()
@@ -146,7 +153,10 @@ Metrics::Metrics()
       db_errors_{make_counter(registry_, "outboxd_db_errors_total",
                               "Failed database calls that were no job's fault.", "where", "fault")},
       pruned_{make_counter(registry_, "outboxd_pruned_rows_total", "Rows removed by retention.",
-                           "table", nullptr)} {
+                           "table", nullptr)},
+      exec_ends_{make_counter(registry_, "outboxd_exec_ends_total",
+                              "Programs run for jobs, by what came of it.", "kind", "how")},
+      exec_running_{make_exec_running(registry_)} {
   gauges(registry_, "outboxd_build_info", "Always 1; the labels say what runs.")
       .Add({{"version", std::string{kVersion}}})
       .Set(1);

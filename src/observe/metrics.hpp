@@ -62,6 +62,13 @@ class Metrics {
     return *pruned_.get(table, {});
   }
 
+  [[nodiscard]] prometheus::Counter& exec_ends(std::string_view kind, std::string_view how) {
+    return *exec_ends_.get(kind, how);
+  }
+  [[nodiscard]] prometheus::Gauge& exec_running(std::string_view kind) {
+    return *exec_running_.get(kind, {});
+  }
+
   [[nodiscard]] std::string text() const;
 
  private:
@@ -82,6 +89,8 @@ class Metrics {
   LabelCache<KindMetrics> kinds_;
   LabelCache<prometheus::Counter*> db_errors_;
   LabelCache<prometheus::Counter*> pruned_;
+  LabelCache<prometheus::Counter*> exec_ends_;
+  LabelCache<prometheus::Gauge*> exec_running_;
 };
 
 }  // namespace outbox::observe

@@ -30,6 +30,9 @@ void every_event(Events& events) {
   events.snoozed(job, 10s);
   events.dead(job, "attempts", "gave up");
   events.stale_finish(job);
+  events.exec_running("report", 3);
+  events.exec_ended(job, "timeout", 2s);
+  events.exec_no_room("report", "clone", "Resource temporarily unavailable");
   events.released("default", 2);
   events.rescued(4, 1);
   events.resolved_in_doubt(job, true);
@@ -68,7 +71,8 @@ BOOST_AUTO_TEST_CASE(every_event_but_queue_depth_writes_one_line_of_its_name) {
   for (const auto& line : log.lines())
     names += nlohmann::json::parse(line).at("event").get<std::string>() + " ";
   BOOST_TEST(names ==
-             "claimed swept finished retried snoozed dead stale_finish released rescued "
+             "claimed swept finished retried snoozed dead stale_finish exec_ended exec_no_room "
+             "released rescued "
              "resolved_in_doubt isolating lane_changed started "
              "privileged_role stopping stopped marked_dead fenced fell_asleep woke "
              "history_truncated pruned notice "
