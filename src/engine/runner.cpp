@@ -3,6 +3,7 @@
 #include "engine/runner.hpp"
 
 #include "core/limits.hpp"
+#include "engine/begin.hpp"
 #include "observe/fault_point.hpp"
 #include "store/content.hpp"
 
@@ -98,19 +99,12 @@ void Runner::execute(Task& task) {
   const auto& handler = services_.handlers.at(task.claimed.job.kind);
   if (const auto* function = std::get_if<ExternalFunction>(&handler.run)) {
     task.answer = answer(task, *function);
-    ended(task);
+    end(task);
     return;
   }
   const auto ran = attempt_until_known(task);
-  ended(task);
+  end(task);
   settler_.end(task, ran);
-}
-
-/// The handler is done with it; what takes long from now on is the database.
-void Runner::ended(Task& task) {
-  task.started = 0;
-  task.backend_pid = 0;
-  if (task.claimed.content_left) store::drop_content(task.claimed);
 }
 
 std::optional<store::Ran> Runner::bring_content(Task& task) {
@@ -129,15 +123,12 @@ std::optional<store::Ran> Runner::bring_content(Task& task) {
   return std::nullopt;
 }
 
-/// Runs an external handler. Its job's expiry goes by the database's clock at the claim and the
-/// time since then.
+/// Runs an external handler.
 store::Ran Runner::answer(Task& task, const ExternalFunction& function) {
   if (auto cannot = bring_content(task)) return *std::move(cannot);
   const auto start = Clock::now();
   begin(task, start);
-  const auto now_us = task.claimed.claimed_at_us + since(task.received, start).count();
-  if (task.claimed.expires_at_us && *task.claimed.expires_at_us <= now_us)
-    return store::RanExpired{};
+  if (expired(task, start)) return store::RanExpired{};
   try {
     ExternalContext context{task.claimed.job, task.stop.get_token()};
     observe::fault_point("external.before");
@@ -150,11 +141,6 @@ store::Ran Runner::answer(Task& task, const ExternalFunction& function) {
     task.ran = since(start, Clock::now());
     return store::undone_by_exception();
   }
-}
-
-void Runner::begin(Task& task, Clock::time_point start) {
-  task.started = start.time_since_epoch().count();
-  task.waited = task.claimed.waited + since(task.received, start);
 }
 
 store::Ran Runner::attempt(Task& task) {

@@ -31,8 +31,6 @@ class Runner {
   [[nodiscard]] store::Ran attempt(Task& task);
   [[nodiscard]] store::Ran attempt_until_known(Task& task);
   [[nodiscard]] store::Ran answer(Task& task, const ExternalFunction& function);
-  static void begin(Task& task, core::Clock::time_point start);
-  static void ended(Task& task);
   [[nodiscard]] bool still_ours(Task& task);
 
   Services& services_;
