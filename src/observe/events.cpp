@@ -261,6 +261,24 @@ void Events::notice(std::string_view what) {
   Line{Level::info, "notice"}.text("what", what).write();
 }
 
+void Events::http_in_flight(std::string_view kind, int requests) {
+  impl_->metrics.http(kind).in_flight->Set(requests);
+}
+
+void Events::http_answered(std::string_view kind, std::string_view answer, microseconds took) {
+  impl_->metrics.http_answers(kind, answer).Increment();
+  impl_->metrics.http(kind).seconds->Observe(seconds(took));
+}
+
+void Events::breaker_changed(std::string_view kind, std::string_view endpoint, bool opened,
+                             std::string_view why, milliseconds pause, int not_closed) {
+  impl_->metrics.http(kind).breakers_open->Set(not_closed);
+  Line line{opened ? Level::warn : Level::info, opened ? "breaker_opened" : "breaker_closed"};
+  line.text("kind", kind).text("endpoint", endpoint);
+  if (opened) line.duration("pause_ms", pause).text("why", why);
+  line.write();
+}
+
 void Events::db_error(std::string_view where, std::string_view fault, std::string_view sqlstate,
                       std::string_view error) {
   impl_->metrics.db_errors(where, fault).Increment();

@@ -86,6 +86,15 @@ class Events {
   void notice(std::string_view
                   what);  ///< info: said once, e.g. "behind a transaction pooler: heartbeat only"
 
+  // --- endpoints that handlers call
+  void http_in_flight(std::string_view kind, int requests);  ///< metrics only
+  /// metrics only; `answer` is 2xx, 3xx, 4xx, 5xx, timeout, failed, not_allowed or not_sent.
+  void http_answered(std::string_view kind, std::string_view answer, microseconds took);
+  /// warn when it opened, info when it closed: this endpoint is left alone for `pause`, or asked
+  /// again. `not_closed`: endpoints of this kind that are left alone now.
+  void breaker_changed(std::string_view kind, std::string_view endpoint, bool opened,
+                       std::string_view why, milliseconds pause, int not_closed);
+
   // --- the database
   void db_error(std::string_view where, std::string_view fault, std::string_view sqlstate,
                 std::string_view error);  ///< warn, rate-limited to one a second for each `where`

@@ -110,6 +110,19 @@ LabelCache<KindMetrics>::Make make_kind(Registry& r, LabelCache<QueueMetrics>& q
   };
 }
 
+LabelCache<HttpMetrics>::Make make_http(Registry& r) {
+  auto& in_flight = gauges(r, "outboxd_http_in_flight", "Requests that are under way.");
+  auto& breakers =
+      gauges(r, "outboxd_http_breakers_open",
+             "Endpoints that are left alone because too many of their answers failed.");
+  auto& taken = histograms(r, "outboxd_http_seconds",
+                           "From the start of a request to its whole answer, or its failure.");
+  return [&, buckets = handler_buckets()](const std::string& kind, const std::string&) {
+    const prometheus::Labels labels{{"kind", kind}};
+    return HttpMetrics{&in_flight.Add(labels), &breakers.Add(labels), &taken.Add(labels, buckets)};
+  };
+}
+
 LabelCache<Counter*>::Make make_counter(Registry& r, const char* name, const char* help,
                                         const char* first, const char* second) {
   auto& family = counters(r, name, help);
@@ -150,6 +163,10 @@ Metrics::Metrics()
       queues_{make_queue(registry_)},
       depths_{make_depth(registry_)},
       kinds_{make_kind(registry_, queues_)},
+      http_{make_http(registry_)},
+      http_answers_{make_counter(registry_, "outboxd_http_answers_total",
+                                 "Requests by the class of their answer, or why none came.", "kind",
+                                 "answer")},
       db_errors_{make_counter(registry_, "outboxd_db_errors_total",
                               "Failed database calls that were no job's fault.", "where", "fault")},
       pruned_{make_counter(registry_, "outboxd_pruned_rows_total", "Rows removed by retention.",

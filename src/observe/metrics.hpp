@@ -46,6 +46,13 @@ struct KindMetrics {
   std::map<std::string, prometheus::Counter*, std::less<>> dead;  ///< By reason.
 };
 
+/// Of one kind that calls endpoints.
+struct HttpMetrics {
+  prometheus::Gauge* in_flight;
+  prometheus::Gauge* breakers_open;
+  prometheus::Histogram* seconds;
+};
+
 class Metrics {
  public:
   Metrics();
@@ -57,6 +64,10 @@ class Metrics {
   }
   [[nodiscard]] prometheus::Counter& db_errors(std::string_view where, std::string_view fault) {
     return *db_errors_.get(where, fault);
+  }
+  [[nodiscard]] HttpMetrics& http(std::string_view kind) { return http_.get(kind, {}); }
+  [[nodiscard]] prometheus::Counter& http_answers(std::string_view kind, std::string_view answer) {
+    return *http_answers_.get(kind, answer);
   }
   [[nodiscard]] prometheus::Counter& pruned(std::string_view table) {
     return *pruned_.get(table, {});
@@ -87,6 +98,8 @@ class Metrics {
   LabelCache<QueueMetrics> queues_;
   LabelCache<DepthMetrics> depths_;
   LabelCache<KindMetrics> kinds_;
+  LabelCache<HttpMetrics> http_;
+  LabelCache<prometheus::Counter*> http_answers_;
   LabelCache<prometheus::Counter*> db_errors_;
   LabelCache<prometheus::Counter*> pruned_;
   LabelCache<prometheus::Counter*> exec_ends_;

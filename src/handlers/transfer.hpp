@@ -1,0 +1,66 @@
+// One request on its way, on a curl easy handle that is used again and again for its kind.
+#pragma once
+
+#include <curl/curl.h>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "core/address_guard.hpp"
+#include "core/options.hpp"
+#include "handlers/http_answer.hpp"
+#include "handlers/http_request.hpp"
+
+namespace outbox::handlers {
+
+/// Thread contract: the thread of its HttpLoop.
+class Transfer {
+ public:
+  /// `guard`: addresses to keep away from; nullptr: none. All outlive it. Throws std::bad_alloc.
+  Transfer(const core::KindOptions& options, const core::AddressGuard* guard);
+  ~Transfer();
+  Transfer(const Transfer&) = delete;
+  Transfer& operator=(const Transfer&) = delete;
+
+  /// Makes it ready for HttpLoop::start. The request is kept until the next one.
+  void prepare(HttpRequest request);
+  /// What came of it.
+  [[nodiscard]] HttpAnswer answer(CURLcode code);
+
+  [[nodiscard]] CURL* handle() const { return easy_.get(); }
+  [[nodiscard]] const HttpRequest& request() const { return request_; }
+
+  std::function<void(CURLcode)> done;  ///< Called by HttpLoop, once for each start.
+
+ private:
+  void set_up();
+  void set_up_tls();
+  [[nodiscard]] HttpPhases phases() const;
+  [[nodiscard]] std::string explain(CURLcode code) const;
+  static std::size_t on_body(char* data, std::size_t one, std::size_t count, void* self);
+  static std::size_t on_header(char* data, std::size_t one, std::size_t count, void* self);
+  static curl_socket_t on_open(void* self, curlsocktype purpose, curl_sockaddr* address);
+  static int on_request(void* self, char* address, char* local, int port, int local_port);
+
+  struct EasyDeleter {
+    void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
+  };
+  struct ListDeleter {
+    void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+  };
+
+  const core::KindOptions& options_;
+  const core::HttpHandler& http_;
+  const core::AddressGuard* guard_;
+  std::unique_ptr<curl_slist, ListDeleter> headers_;  // before easy_, which points to it
+  std::unique_ptr<CURL, EasyDeleter> easy_;
+  std::string error_buffer_;
+  HttpRequest request_;
+  HttpAnswer answer_;
+  std::size_t header_bytes_{0};
+  bool too_large_{false};
+  std::string refused_;  // why the guard did
+  int local_error_{0};   // errno of socket()
+};
+
+}  // namespace outbox::handlers
