@@ -39,7 +39,8 @@ int wait_for_signal() {
   return signal;
 }
 
-engine::HandlerTable make_handlers(const core::Options& options, const Registry& registry) {
+engine::HandlerTable make_handlers(const core::Options& options, const Registry& registry,
+                                   observe::Events& events) {
   store::Database database{options.database, "start", store::Use::people};
   store::admit(database, options.database);
   const auto checked = store::check_handlers(database, options.kinds);
@@ -49,7 +50,7 @@ engine::HandlerTable make_handlers(const core::Options& options, const Registry&
     throw core::Error{core::ExitCode::configuration, all,
                       "deploy the function or mend the statement, then start again"};
   }
-  return handlers::make_table(options, checked.bodies, registry);
+  return handlers::make_table(options, checked.bodies, registry, {"msg_", events});
 }
 
 /// Why the processor gave itself up, from whichever thread; it wakes the main thread as a user
@@ -97,7 +98,7 @@ int run(const std::string& config_file, const Registry& registry) {
   const auto options = load_config(config_file);
   observe::init_log(options.log);
   observe::Events events;
-  const auto handlers = make_handlers(options, registry);
+  const auto handlers = make_handlers(options, registry, events);
   Resignation resignation;
   engine::Processor processor{options, handlers, events,
                               [&](const core::Error& why) { resignation.give(why); }};

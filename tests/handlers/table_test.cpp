@@ -17,10 +17,17 @@ core::KindOptions configured_sql(const std::string& role = {}) {
   return kind;
 }
 
+engine::HandlerTable make(const core::Options& options,
+                          const std::map<std::string, store::SqlBody>& bodies,
+                          const Registry& registry) {
+  static observe::Events events;
+  return handlers::make_table(options, bodies, registry, {"msg_0123456789abcdef_", events});
+}
+
 core::Error problem(const core::Options& options,
                     const std::map<std::string, store::SqlBody>& bodies, const Registry& registry) {
   try {
-    (void)handlers::make_table(options, bodies, registry);
+    (void)make(options, bodies, registry);
   } catch (const core::Error& e) {
     return e;
   }
@@ -41,8 +48,7 @@ BOOST_AUTO_TEST_CASE(both_sides_meet_in_one_table) {
   options.kinds["bill"].timeout = 9s;  // settings of a C++ kind
   Registry registry;
   registry.add("bill", [](Context&) {}).add("ping", [](Context&) {});
-  const auto table =
-      handlers::make_table(options, {{"mail", {"SELECT app.f($1)", "mailer"}}}, registry);
+  const auto table = make(options, {{"mail", {"SELECT app.f($1)", "mailer"}}}, registry);
   BOOST_REQUIRE_EQUAL(table.size(), 3U);
   const auto& mail = table.at("mail");
   BOOST_TEST(mail.is_sql());
@@ -57,7 +63,7 @@ BOOST_AUTO_TEST_CASE(both_sides_meet_in_one_table) {
 BOOST_AUTO_TEST_CASE(what_is_executed_is_the_checked_statement_not_the_configured_text) {
   core::Options options;
   options.kinds["mail"].sql = core::SqlHandler{"", "app.send", ""};
-  const auto table = handlers::make_table(options, {{"mail", {"SELECT app.send($1, $2)"}}}, {});
+  const auto table = make(options, {{"mail", {"SELECT app.send($1, $2)"}}}, {});
   BOOST_TEST(std::get<store::SqlBody>(table.at("mail").run).statement == "SELECT app.send($1, $2)");
 }
 
@@ -73,9 +79,32 @@ BOOST_AUTO_TEST_CASE(every_problem_stands_in_one_message) {
   BOOST_TEST((error.code() == core::ExitCode::configuration));
   const std::string text = error.what();
   BOOST_TEST(has(text, "kind twice: it has an sql handler in the configuration and a C++ handler"));
-  BOOST_TEST(has(text, "kind nobody: it has neither sql nor function"));
-  BOOST_TEST(has(text, "kind nobody_either: it has neither sql nor function"));
+  BOOST_TEST(has(text, "kind nobody: it has no http, exec, sql or function"));
+  BOOST_TEST(has(text, "kind nobody_either: it has no http, exec, sql or function"));
   BOOST_TEST(!has(text, "kind fine"));
+}
+
+BOOST_AUTO_TEST_CASE(kinds_that_wait_outside_get_their_handlers) {
+  core::Options options;
+  options.kinds["hook"].http.emplace().url = "http://127.0.0.1:1/";
+  options.kinds["run"].exec.emplace().argv = {"/bin/true"};
+  const auto table = make(options, {}, {});
+  BOOST_TEST((table.at("hook").async() != nullptr));
+  BOOST_TEST((table.at("run").async() != nullptr));
+  BOOST_TEST(table.at("run").is_external());
+}
+
+BOOST_AUTO_TEST_CASE(a_program_that_cannot_be_run_is_told_with_its_kind) {
+  core::Options options;
+  options.kinds["run"].exec.emplace().argv = {"/no/such/program"};
+  options.kinds["hook"].http.emplace().url = "http://127.0.0.1:1/";
+  Registry registry;
+  registry.add("hook", [](Context&) {});
+  const auto error = problem(options, {}, registry);
+  BOOST_TEST((error.code() == core::ExitCode::configuration));
+  BOOST_TEST(has(error.what(), "kind run: "), error.what());
+  BOOST_TEST(has(error.what(), "/no/such/program"), error.what());
+  BOOST_TEST(has(error.what(), "kind hook: it has an http handler in the configuration and a C++"));
 }
 
 BOOST_AUTO_TEST_CASE(a_program_without_any_kind_is_told_how_to_add_one) {
