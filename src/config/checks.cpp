@@ -70,24 +70,6 @@ void check(const core::Backoff& backoff, Section& section) {
   }
 }
 
-void check(const core::KindOptions& kind, Section& section) {
-  if (section.given("sql") && section.given("function")) {
-    section.conflict({"function", "sql"},
-                     section.path("function") + ": is a second handler, beside sql",
-                     "keep sql (a statement) or function (its name)");
-  }
-  const bool is_sql = section.given("sql") || section.given("function");
-  if (!is_sql && section.given("role")) {
-    section.conflict(
-        {"role"}, section.path("role") + ": needs sql or function",
-        "the role is what an sql handler runs as; a C++ kind takes timeout and backoff only");
-  }
-  if (!is_sql && kind.lane != core::Lane::automatic) {
-    section.conflict({"lane"}, section.path("lane") + ": needs sql or function",
-                     "C++ kinds always use the claimed lane: remove it");
-  }
-}
-
 void check(const core::LogOptions& /*log*/, Section& /*section*/) {}
 
 void check(const core::AdminOptions& /*admin*/, Section& /*section*/) {}

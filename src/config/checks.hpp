@@ -15,7 +15,11 @@ void check(const core::ProcessorOptions& processor, Section& section);
 /// Also sets direct_workers to min(2, concurrency) when it is not given.
 void check(core::QueueOptions& queue, Section& section);
 void check(const core::Backoff& backoff, Section& section);
-void check(const core::KindOptions& kind, Section& section);
+/// Also sets the connect_timeout of http to at most the timeout when it is not given.
+void check(core::KindOptions& kind, Section& section);
+void check(const core::BreakerOptions& breaker, Section& section);
+void check(const core::HttpHandler& http, Section& section);
+void check(const core::ExecHandler& exec, Section& section);
 void check(const core::LogOptions& log, Section& section);
 void check(const core::AdminOptions& admin, Section& section);
 /// Also adds the queue "default" when none is named.

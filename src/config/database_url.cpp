@@ -2,73 +2,14 @@
 #include "config/database_url.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include "config/fields.hpp"
-#include "config/secret.hpp"
+#include "config/source.hpp"
 #include "config/text.hpp"
 #include "core/conninfo.hpp"
 
 namespace outbox::config {
 namespace {
-
-bool ends_with(std::string_view text, std::string_view end) {
-  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
-}
-
-struct Source {
-  std::string_view key;
-  const Node* node;
-};
-
-// The first source given; a second one is reported. All keys are asked for, so that all become
-// known.
-template <std::size_t N>
-std::optional<Source> only_source(Section& section, const std::array<std::string_view, N>& keys,
-                                  const std::string& what) {
-  std::optional<Source> source;
-  for (const std::string_view key : keys) {
-    const Node* node = section.find_scalar(key, "text");
-    if (!section.given(key)) continue;
-    if (!source) {
-      source = Source{key, node};
-      continue;
-    }
-    section.refuse(key,
-                   "is a second source of the " + what + ", beside " + section.path(source->key),
-                   "keep one of them");
-  }
-  return source;
-}
-
-std::optional<std::string> from_environment(Section& section, const Context& context,
-                                            const Source& source) {
-  const std::string& name = source.node->text;
-  std::optional<std::string> value;
-  if (!name.empty() && name.find('=') == std::string::npos) value = context.environment(name);
-  if (value && !value->empty()) return value;
-  section.refuse(source.key,
-                 "the environment variable " + show(name) + (value ? " is empty" : " is not set"),
-                 "this key takes the name of a variable; set it for this process");
-  return std::nullopt;
-}
-
-std::optional<std::string> from_file(Section& section, const Context& context,
-                                     const Source& source) {
-  std::string path = source.node->text;
-  if (!context.folder.empty() && path.substr(0, 1) != "/") path = context.folder + "/" + path;
-  Secret secret = read_secret_file(path);
-  if (!secret.text) section.refuse(source.key, secret.problem, secret.hint);
-  return std::move(secret.text);
-}
-
-std::optional<std::string> read_source(Section& section, const Context& context,
-                                       const Source& source) {
-  if (source.node == nullptr) return std::nullopt;
-  if (ends_with(source.key, "_env")) return from_environment(section, context, source);
-  if (ends_with(source.key, "_file")) return from_file(section, context, source);
-  return source.node->text;
-}
 
 // What is wrong with the form of the text; empty when libpq will be able to read it.
 std::string form_problem(const std::string& url) {

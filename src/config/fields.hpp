@@ -1,4 +1,5 @@
-// The one list of all settings: name, place and range, in the order of the file. Loading, printing
+// The one list of all settings (those of http and exec: handler_fields.hpp): name, place and range,
+// in the order of the file. Loading, printing
 // and the list of known keys all walk it with a visitor, so a new setting is added here, in
 // core/options.hpp and in the example.
 #pragma once
@@ -6,35 +7,12 @@
 #include <array>
 #include <string_view>
 
+#include "config/accepted.hpp"
+#include "config/handler_fields.hpp"
 #include "core/limits.hpp"
 #include "core/options.hpp"
 
 namespace outbox::config {
-
-/// From min to max, both allowed.
-template <class T>
-struct Range {
-  T min;
-  T max;
-};
-
-/// Whole days, written with the unit: 14d.
-struct Days {
-  int min;
-  int max;
-};
-
-/// Text of at most so many characters; empty is allowed.
-struct Characters {
-  std::size_t max;
-};
-
-/// A word of the file and what it stands for.
-template <class T>
-struct Word {
-  std::string_view text;
-  T value;
-};
 
 using std::chrono::hours;
 using std::chrono::minutes;
@@ -51,7 +29,8 @@ inline constexpr std::array<Word<std::string_view>, 5> kLogLevels{{{"trace", "tr
                                                                    {"warn", "warn"},
                                                                    {"error", "error"}}};
 
-/// The keys that fill DatabaseOptions::url together, and those that fill KindOptions::sql.
+/// The keys that fill DatabaseOptions::url together, and those that fill KindOptions::sql. An http
+/// handler's url has the keys of the former, too.
 inline constexpr std::array<std::string_view, 3> kUrlKeys{"url", "url_env", "url_file"};
 inline constexpr std::array<std::string_view, 2> kPasswordKeys{"password_env", "password_file"};
 inline constexpr std::array<std::string_view, 3> kSqlKeys{"sql", "function", "role"};
@@ -96,6 +75,8 @@ void fields(Visitor& v, core::Backoff& o) {
 template <class Visitor>
 void fields(Visitor& v, core::KindOptions& o) {
   v.sql_handler(o.sql);
+  v("http", o.http);
+  v("exec", o.exec);
   v("lane", o.lane, kLanes);
   v("timeout", o.timeout, Range<core::milliseconds>{core::milliseconds{10}, hours{24}});
   v("backoff", o.backoff);

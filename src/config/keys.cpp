@@ -32,6 +32,11 @@ class Lister {
     fields(inner, section);
   }
   template <class T>
+  void operator()(const char* key, std::optional<T>& /*section*/) {
+    T inner;
+    (*this)(key, inner);
+  }
+  template <class T>
   void operator()(const char* key, std::map<std::string, T>& /*named*/) {
     Lister inner{prefix_ + key + ".*.", keys_};
     T value;
@@ -44,6 +49,12 @@ class Lister {
   }
   void sql_handler(std::optional<core::SqlHandler>& /*sql*/) {
     for (const std::string_view key : kSqlKeys) add(key, {});
+  }
+  void http_url(core::HttpHandler& /*http*/) {
+    for (const std::string_view key : kUrlKeys) add(key, {});
+  }
+  void secret(const std::string& name, core::Secret& /*secret*/, TextRule /*rule*/) {
+    for (const char* source : {"_env", "_file"}) add(name + source, {});
   }
   void listen(core::AdminOptions& /*admin*/) { add("listen", {}); }
 

@@ -11,6 +11,7 @@
 #include "config/number.hpp"
 #include "core/duration.hpp"
 #include "core/redact.hpp"
+#include "core/size.hpp"
 
 namespace outbox::config {
 namespace {
@@ -29,7 +30,7 @@ bool is_plain(std::string_view text) {
   return starts_like_word && text != "null" && text != "Null" && text != "NULL";
 }
 
-std::string quoted(std::string_view text) {
+std::string as_scalar(std::string_view text) {
   if (is_plain(text)) return std::string{text};
   constexpr std::string_view kHex = "0123456789abcdef";
   std::string out = "\"";
@@ -78,7 +79,36 @@ class Printer {
     line(key, format_decimal(value));
   }
   void operator()(const char* key, std::string& value, const Characters& /*characters*/) {
-    line(key, quoted(value));
+    line(key, as_scalar(value));
+  }
+  void operator()(const char* key, std::int64_t& value, const Bytes& /*bytes*/) {
+    line(key, core::format_size(value));
+  }
+  void operator()(const char* key, int& value, const Octal& /*octal*/) {
+    line(key, "\"" + format_octal(value) + "\"");  // without quotes some read it as decimal
+  }
+  void operator()(const char* key, std::string& value, const File& /*file*/) {
+    line(key, as_scalar(value));
+  }
+  void operator()(const char* key, std::vector<std::string>& values, const Texts& /*texts*/) {
+    std::vector<std::string> items;
+    for (const std::string& value : values) items.push_back(as_scalar(value));
+    list(key, items);
+  }
+  void operator()(const char* key, std::vector<int>& values, const Numbers& /*numbers*/) {
+    std::vector<std::string> items;
+    for (const int value : values) items.push_back(std::to_string(value));
+    list(key, items);
+  }
+  void operator()(const char* key, std::map<std::string, std::string>& values,
+                  const Headers& /*headers*/) {
+    if (values.empty()) {
+      line(key, "{}");
+      return;
+    }
+    open(key);
+    for (const auto& [name, value] : values) line(as_scalar(name), as_scalar(value));
+    --level_;
   }
   void operator()(const char* key, bool& value) { line(key, value ? "true" : "false"); }
   template <class T, class E, std::size_t N>
@@ -87,23 +117,40 @@ class Printer {
       if (word.value == value) line(key, std::string{word.text});
     }
   }
-  void database_url(std::string& url) { line("url", quoted(core::redact_url(url))); }
+  void database_url(std::string& url) { line("url", as_scalar(core::redact_url(url))); }
   void sql_handler(std::optional<core::SqlHandler>& sql) {
     if (!sql) return;
     if (sql->function.empty()) {
       text("sql", sql->statement);
     } else {
-      line("function", quoted(sql->function));
+      line("function", as_scalar(sql->function));
     }
-    line("role", quoted(sql->role));
+    line("role", as_scalar(sql->role));
   }
-  void listen(core::AdminOptions& admin) { line("listen", quoted(format_listen(admin))); }
+  void http_url(core::HttpHandler& http) {
+    if (!http.url_env.empty()) {
+      line("url_env", as_scalar(http.url_env));
+    } else if (!http.url_file.empty()) {
+      line("url_file", as_scalar(http.url_file));
+    } else {
+      line("url", as_scalar(http.url));
+    }
+  }
+  void secret(const std::string& name, core::Secret& secret, TextRule /*rule*/) {
+    if (!secret.env.empty()) line(name + "_env", as_scalar(secret.env));
+    if (!secret.file.empty()) line(name + "_file", as_scalar(secret.file));
+  }
+  void listen(core::AdminOptions& admin) { line("listen", as_scalar(format_listen(admin))); }
 
   template <class T>
   void operator()(const char* key, T& section) {
     open(key);
     fields(*this, section);
     --level_;
+  }
+  template <class T>
+  void operator()(const char* key, std::optional<T>& section) {
+    if (section) (*this)(key, *section);
   }
   template <class T>
   void operator()(const char* key, std::map<std::string, T>& named) {
@@ -113,7 +160,7 @@ class Printer {
     }
     open(key);
     for (auto& [name, value] : named) {
-      open(quoted(name));
+      open(as_scalar(name));
       fields(*this, value);
       --level_;
     }
@@ -127,6 +174,12 @@ class Printer {
     out_ += indent() + key + ": " + value + "\n";
   }
 
+  void list(const std::string& key, const std::vector<std::string>& items) {
+    std::string all;
+    for (const std::string& item : items) all += (all.empty() ? "" : ", ") + item;
+    line(key, "[" + all + "]");
+  }
+
   void open(const std::string& key) {
     out_ += indent() + key + ":\n";
     ++level_;
@@ -134,7 +187,7 @@ class Printer {
 
   void text(const std::string& key, const std::string& value) {
     if (!fits_block(value)) {
-      line(key, quoted(value));
+      line(key, as_scalar(value));
       return;
     }
     line(key, "|-");

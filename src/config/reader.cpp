@@ -2,10 +2,14 @@
 #include "config/reader.hpp"
 
 #include "config/database_url.hpp"
+#include "config/http_handler.hpp"
 #include "config/listen.hpp"
 #include "config/number.hpp"
+#include "config/secret.hpp"
+#include "config/source.hpp"
 #include "config/sql_handler.hpp"
 #include "core/duration.hpp"
+#include "core/size.hpp"
 
 namespace outbox::config {
 
@@ -114,6 +118,53 @@ void Reader::operator()(const char* key, bool& value) {
 }
 
 void Reader::database_url(std::string& url) { read_database_url(section_, context_, url); }
+
+void Reader::operator()(const char* key, std::int64_t& value, const Bytes& bytes) {
+  const std::string expected = "a size from " + describe(bytes);
+  const Node* node = find_plain(key, expected);
+  if (node == nullptr) return;
+  const core::ParsedSize parsed = core::parse_size(node->text);
+  if (!parsed.value) {
+    section_.refuse(key, show(node->text) + " " + parsed.problem + ", expected " + expected,
+                    parsed.hint);
+  } else if (*parsed.value < bytes.min || *parsed.value > bytes.max) {
+    section_.refuse(key, node->text + " is out of range, expected " + describe(bytes),
+                    *parsed.value < bytes.min
+                        ? "write " + core::format_size(bytes.min) + " or more"
+                        : "write " + core::format_size(bytes.max) + " or less");
+  } else {
+    value = *parsed.value;
+  }
+}
+
+// With quotes or without: it is digits that are meant either way.
+void Reader::operator()(const char* key, int& value, const Octal& octal) {
+  const std::string expected = "octal digits from " + describe(octal);
+  const Node* node = section_.find_scalar(key, expected);
+  if (node == nullptr) return;
+  const std::optional<int> parsed = parse_octal(node->text);
+  if (!parsed || *parsed > octal.max) {
+    section_.refuse(key, show(node->text) + " is not accepted, expected " + expected,
+                    "write it as for the command umask, as in \"" + format_octal(value) + "\"");
+  } else {
+    value = *parsed;
+  }
+}
+
+void Reader::operator()(const char* key, std::string& value, const File& file) {
+  const Node* node = section_.find_scalar(key, "the path of a file");
+  if (node == nullptr) return;
+  value = node->text.empty() ? "" : absolute_path(context_, node->text);
+  if (value.empty()) return;
+  Complaint wrong = file_problem(value, file.secret);
+  if (!wrong.problem.empty()) section_.refuse(key, wrong.problem, std::move(wrong.hint));
+}
+
+void Reader::http_url(core::HttpHandler& http) { read_http_url(section_, context_, http); }
+
+void Reader::secret(const std::string& name, core::Secret& value, TextRule rule) {
+  read_handler_secret(section_, context_, name, value, rule);
+}
 
 void Reader::sql_handler(std::optional<core::SqlHandler>& sql) { read_sql_handler(section_, sql); }
 

@@ -17,9 +17,10 @@
 
 namespace outbox::config {
 
-/// Reads all fields of `value`, which holds the defaults, then checks the rules between them.
+/// Reads all fields of `value`, which holds the defaults, then checks the rules between them. False
+/// when one of its settings was refused.
 template <class T>
-void read_section(const Node& node, std::string path, Position at, const Context& context,
+bool read_section(const Node& node, std::string path, Position at, const Context& context,
                   T& value);
 
 class Reader {
@@ -34,15 +35,26 @@ class Reader {
   void operator()(const char* key, double& value, const Range<double>& range);
   void operator()(const char* key, std::string& value, const Characters& characters);
   void operator()(const char* key, bool& value);
+  void operator()(const char* key, std::int64_t& value, const Bytes& bytes);
+  void operator()(const char* key, int& value, const Octal& octal);
+  void operator()(const char* key, std::string& value, const File& file);
+  void operator()(const char* key, std::vector<std::string>& values, const Texts& texts);
+  void operator()(const char* key, std::vector<int>& values, const Numbers& numbers);
+  void operator()(const char* key, std::map<std::string, std::string>& values,
+                  const Headers& headers);
   template <class T, class E, std::size_t N>
   void operator()(const char* key, T& value, const std::array<Word<E>, N>& words);
   void database_url(std::string& url);
   void sql_handler(std::optional<core::SqlHandler>& sql);
+  void http_url(core::HttpHandler& http);
+  void secret(const std::string& name, core::Secret& value, TextRule rule);
   void listen(core::AdminOptions& admin);
 
   // A section within.
   template <class T>
   void operator()(const char* key, T& value);
+  template <class T>
+  void operator()(const char* key, std::optional<T>& value);
   template <class T>
   void operator()(const char* key, std::map<std::string, T>& named);
 
@@ -51,6 +63,8 @@ class Reader {
   void out_of_range(const char* key, const Node& node, const Range<T>& range, bool below);
   void unknown_word(const char* key, const Node& node, const std::vector<std::string>& words);
   [[nodiscard]] const Node* find_plain(const char* key, const std::string& expected);
+  [[nodiscard]] const Node* find_list(const char* key, std::size_t least,
+                                      const std::string& expected);
 
   Section& section_;
   const Context& context_;
@@ -74,8 +88,15 @@ template <class T>
 void Reader::operator()(const char* key, T& value) {
   const Node* node = section_.find(key);
   const Node empty;
-  read_section(node == nullptr ? empty : *node, section_.path(key), section_.place(key), context_,
-               value);
+  if (!read_section(node == nullptr ? empty : *node, section_.path(key), section_.place(key),
+                    context_, value)) {
+    section_.set_unsound(key);
+  }
+}
+
+template <class T>
+void Reader::operator()(const char* key, std::optional<T>& value) {
+  if (section_.find(key) != nullptr) (*this)(key, value.emplace());
 }
 
 template <class T>
@@ -91,19 +112,20 @@ void Reader::operator()(const char* key, std::map<std::string, T>& named) {
                           section_.path(key) + ": the name " + show(name) + " " + problem,
                           "choose a name of that form; producers use it in outbox.enqueue");
     }
-    read_section(entry->value, names.path(name), names.place(name), context_, named[name]);
+    (void)read_section(entry->value, names.path(name), names.place(name), context_, named[name]);
   }
 }
 
 template <class T>
-void read_section(const Node& node, std::string path, Position at, const Context& context,
+bool read_section(const Node& node, std::string path, Position at, const Context& context,
                   T& value) {
   Section section{node, std::move(path), at, context.errors};
-  if (!section.readable()) return;
+  if (!section.readable()) return false;
   Reader reader{section, context};
   fields(reader, value);
   section.refuse_unknown();
   check(value, section);
+  return section.all_sound();
 }
 
 }  // namespace outbox::config

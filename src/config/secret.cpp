@@ -14,16 +14,16 @@ namespace {
 
 constexpr std::size_t kMostSecretBytes = 64U * 1024U;
 
-class File {
+class OpenFile {
  public:
   // Non-blocking: opening a pipe must not wait for a writer.
-  explicit File(const std::string& path)
+  explicit OpenFile(const std::string& path)
       : fd_{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)} {}
-  ~File() {
+  ~OpenFile() {
     if (fd_ >= 0) ::close(fd_);
   }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
+  OpenFile(const OpenFile&) = delete;
+  OpenFile& operator=(const OpenFile&) = delete;
 
   [[nodiscard]] int fd() const { return fd_; }
 
@@ -49,7 +49,7 @@ void strip_line_break(std::string& text) {
 }  // namespace
 
 Secret read_secret_file(const std::string& path) {
-  const File file{path};
+  const OpenFile file{path};
   struct stat status {};
   if (file.fd() < 0 || ::fstat(file.fd(), &status) != 0) return refuse_errno(path);
   if (!S_ISREG(status.st_mode)) {
@@ -80,6 +80,21 @@ Secret read_secret_file(const std::string& path) {
                     "it must hold only the secret as text");
   }
   return {std::move(text), {}, {}};
+}
+
+Complaint file_problem(const std::string& path, bool secret) {
+  if (secret) {
+    Secret read = read_secret_file(path);
+    return {std::move(read.problem), std::move(read.hint)};
+  }
+  const OpenFile file{path};
+  struct stat status {};
+  if (file.fd() < 0 || ::fstat(file.fd(), &status) != 0) {
+    Secret refused = refuse_errno(path);
+    return {std::move(refused.problem), std::move(refused.hint)};
+  }
+  if (S_ISREG(status.st_mode)) return {};
+  return {show(path) + " is not a regular file", "name a file in PEM form"};
 }
 
 }  // namespace outbox::config

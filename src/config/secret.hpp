@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "config/accepted.hpp"
+
 namespace outbox::config {
 
 /// Either `text`, or `problem` and `hint`, which never quote the secret.
@@ -17,5 +19,9 @@ struct Secret {
 /// The content without its last line break. Refused: not a regular file, readable by everybody,
 /// more than 64 KiB, empty, or holding a NUL.
 [[nodiscard]] Secret read_secret_file(const std::string& path);
+
+/// What is wrong with a file that a library will read by itself: not a regular file, or not to be
+/// read by us; a secret one by the rules of read_secret_file.
+[[nodiscard]] Complaint file_problem(const std::string& path, bool secret);
 
 }  // namespace outbox::config

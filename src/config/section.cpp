@@ -91,8 +91,13 @@ const Node* Section::find_scalar(std::string_view key, const std::string& expect
 }
 
 void Section::refuse(std::string_view key, std::string_view what, std::string hint) {
+  refuse_at(place(key), key, what, std::move(hint));
+}
+
+void Section::refuse_at(Position at, std::string_view key, std::string_view what,
+                        std::string hint) {
   unsound_.emplace(key);
-  errors_.add(place(key), path(key) + ": " + std::string{what}, std::move(hint));
+  errors_.add(at, path(key) + ": " + std::string{what}, std::move(hint));
 }
 
 void Section::conflict(std::initializer_list<std::string_view> keys, std::string message,
@@ -130,17 +135,22 @@ std::string Section::path(std::string_view key) const {
   return path_.empty() ? std::string{key} : path_ + "." + std::string{key};
 }
 
-// A misspelt neighbour first, then a setting of that very name in another section.
+// A misspelt neighbour first, then a setting of that very name in another section, rather in the
+// same part of the file.
 std::string Section::unknown_hint(const std::string& key) const {
   const std::string near = nearest(key, known_);
   if (!near.empty()) return "did you mean " + near + "?";
+  const std::string part = path_.substr(0, path_.find('.'));
+  std::string elsewhere;
   for (const Key& other : known_keys()) {
     const std::size_t dot = other.path.rfind('.');
-    if (dot != std::string::npos && other.path.substr(dot + 1) == key) {
-      return "did you mean " + other.path + "? check the section and the indentation";
-    }
+    if (dot == std::string::npos || other.path.substr(dot + 1) != key) continue;
+    const bool near_by = other.path.compare(0, part.size() + 1, part + ".") == 0;
+    if (elsewhere.empty() || near_by) elsewhere = other.path;
+    if (near_by) break;
   }
-  return "known here: " + join_or(known_);
+  if (elsewhere.empty()) return "known here: " + join_or(known_);
+  return "did you mean " + elsewhere + "? check the section and the indentation";
 }
 
 }  // namespace outbox::config

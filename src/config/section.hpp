@@ -34,6 +34,12 @@ class Section {
   /// Reports a wrong value of this key, at its value; the key then counts as not sound.
   void refuse(std::string_view key, std::string_view what, std::string hint);
 
+  /// As refuse, at an item or entry within its value.
+  void refuse_at(Position at, std::string_view key, std::string_view what, std::string hint);
+
+  /// The key counts as not sound: what stands within it was refused elsewhere.
+  void set_unsound(std::string_view key) { unsound_.emplace(key); }
+
   /// Reports that keys do not fit together, at the first of them that is given; only if all are
   /// sound.
   void conflict(std::initializer_list<std::string_view> keys, std::string message,
@@ -44,6 +50,8 @@ class Section {
 
   [[nodiscard]] bool given(std::string_view key) const { return values_.count(key) > 0; }
   [[nodiscard]] bool sound(std::string_view key) const { return unsound_.count(key) == 0; }
+
+  [[nodiscard]] bool all_sound() const { return readable_ && unsound_.empty(); }
 
   /// Where to point for this key: at its value if that is a scalar, else at the key; at the section
   /// when there is no such key.

@@ -95,7 +95,7 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
   std::string best;
   std::size_t best_distance = std::max<std::size_t>(1, normal.size() / 3) + 1;
   for (const std::string& candidate : candidates) {
-    const std::size_t edits = distance(normal, candidate);
+    const std::size_t edits = distance(normal, normal_form(candidate));
     if (edits < best_distance) {
       best = candidate;
       best_distance = edits;

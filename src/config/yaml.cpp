@@ -125,7 +125,7 @@ class Builder : public YAML::EventHandler {
     refuse_extras(mark, anchor, tag);
     if (stack_.size() == kDeepest) {
       errors_.add(position(mark), "nested deeper than " + std::to_string(kDeepest) + " levels",
-                  "no setting is deeper than 4 levels: check brackets and indentation");
+                  "no setting is deeper than 5 levels: check brackets and indentation");
       throw Stop{};
     }
     stack_.push_back(Frame{make(type, mark), std::nullopt});
@@ -143,8 +143,9 @@ class Builder : public YAML::EventHandler {
       return;
     }
     Frame& parent = stack_.back();
-    if (parent.node.type == NodeType::list) return;
-    if (!parent.key) {
+    if (parent.node.type == NodeType::list) {
+      if (parent.node.items.size() < kItemsKept) parent.node.items.push_back(std::move(node));
+    } else if (!parent.key) {
       parent.key = std::move(node);
     } else {
       parent.node.entries.push_back(Entry{std::move(*parent.key), std::move(node)});

@@ -13,7 +13,10 @@ enum class NodeType { nothing, scalar, list, map, refused };
 
 struct Entry;
 
-/// A value. No setting takes a list, so the items of lists are not kept.
+/// Items kept of one list, one more than any setting takes: a reader sees that there are too many.
+inline constexpr std::size_t kItemsKept = 65;
+
+/// A value.
 struct Node {
   NodeType type{NodeType::nothing};
   bool plain{};      ///< A scalar without quotes.
@@ -21,6 +24,7 @@ struct Node {
   Position
       at;  ///< For `nothing` it may be behind the place where a value was expected: use the key's.
   std::vector<Entry> entries;  ///< Of a map, in the order of the file, duplicates included.
+  std::vector<Node> items;     ///< Of a list, the first kItemsKept.
 };
 
 struct Entry {

@@ -36,7 +36,7 @@ struct SqlHandler {
 
 /// A secret and where it came from. `text` is never printed or logged.
 struct Secret {
-  std::string file;  ///< Name of the file that held it; empty: `env`.
+  std::string file;  ///< Path of the file that held it; empty: `env`.
   std::string env;   ///< Name of the environment variable that held it.
   std::string text;  ///< Empty: there is none.
 };
@@ -57,16 +57,19 @@ enum class IdempotencyKey { quoted, plain, off };
 
 /// Delivery to an HTTP endpoint. See README, "Call an endpoint".
 struct HttpHandler {
-  std::string url;             ///< With `{a.b}` for values of the payload; http or https.
+  std::string url;  ///< With `{a.b}` for values of the payload: see core/url_template.hpp.
+  std::string
+      url_file;         ///< Of this or the next, the one that held the url, which then is a secret:
+  std::string url_env;  ///< log its origin only.
   std::string method{"POST"};  ///< POST, PUT or PATCH.
   std::string content_type{"application/json"};
   std::map<std::string, std::string> headers;  ///< Sent with each request; never ours.
   Secret bearer;                               ///< For `Authorization: Bearer`.
-  Secret signing;  ///< Keys that sign, one a line or space: whsec_… (v1) or whsk_… (v1a).
+  Secret signing;  ///< 1 to 8 keys that sign, the newest first: see core/signing_key.hpp.
   IdempotencyKey idempotency_key{IdempotencyKey::quoted};
   std::string cloudevents_source;       ///< Not empty: CloudEvents binary mode.
   std::string cloudevents_type;         ///< Empty: the kind.
-  milliseconds connect_timeout{5'000};  ///< 100 ms to 60 s, at most the kind's timeout.
+  milliseconds connect_timeout{5'000};  ///< 10 ms to 60 s, at most the kind's timeout.
   int concurrency{100};  ///< Requests under way to one endpoint, in this processor: 1 to 10,000.
   double rate{0};  ///< Requests a second to one endpoint, in this processor: 0 (no limit), 0.01
                    ///< to 100,000.
@@ -78,11 +81,12 @@ struct HttpHandler {
   std::int64_t response_most{1'048'576};  ///< Bytes read of an answer's body: 0 to 16 MiB.
   bool keep_response{false};              ///< Keep the answer with the history as well.
   bool http2{true};                       ///< Offered over TLS.
-  std::string ca_file;                    ///< Instead of the system's authorities.
+  std::string ca_file;                    ///< Absolute path; instead of the system's authorities.
   std::string client_cert_file;
   std::string client_key_file;
-  std::vector<std::string> allow_addresses;  ///< Networks (CIDR) that a host from a payload may be
-                                             ///< in although they are not public.
+  std::vector<std::string> allow_addresses;  ///< Networks that a host from a payload may be in
+                                             ///< although they are not public: see
+                                             ///< core/network.hpp.
   bool allow_plain_http{false};              ///< A URL whose host is from a payload may be http://.
 };
 
@@ -90,23 +94,23 @@ enum class ExecControl { off, last_line, fd3 };
 
 /// Runs a program for each job. See README, "Run a script".
 struct ExecHandler {
-  std::vector<std::string> argv;  ///< The first is an absolute path; no shell.
-  std::string cwd{"/"};
-  int umask{077};                  ///< 0 to 0777.
-  std::string user;                ///< Empty: as outboxd itself.
-  std::vector<std::string> env;    ///< Names of variables that are passed on.
-  int concurrency{4};              ///< Children at a time in this processor: 1 to 1,000.
-  milliseconds kill_after{5'000};  ///< From SIGTERM to SIGKILL: 0 to 10 min.
-  std::vector<int> done_codes{0};
-  std::vector<int> dead_codes{65};  ///< Any other code: retry.
+  std::vector<std::string> argv;    ///< 1 to 64; the first is an absolute path; no shell.
+  std::string cwd{"/"};             ///< Absolute.
+  int umask{077};                   ///< 0 to 0777.
+  std::string user;                 ///< Empty: as outboxd itself.
+  std::vector<std::string> env;     ///< Names of variables that are passed on.
+  int concurrency{4};               ///< Children at a time in this processor: 1 to 1,000.
+  milliseconds kill_after{5'000};   ///< From SIGTERM to SIGKILL: 0 to 10 min.
+  std::vector<int> done_codes{0};   ///< 0 to 255, at least one.
+  std::vector<int> dead_codes{65};  ///< None of done_codes. Any other code: retry.
   ExecControl control{ExecControl::off};
   std::int64_t output_kept{8'192};       ///< Bytes kept of each output's tail: 0 to 64 KiB.
   std::int64_t output_most{67'108'864};  ///< Bytes it may write to both in all: 1 KiB to 16 GiB.
-  std::int64_t memory{0};                ///< RLIMIT_AS in bytes; 0: none.
-  milliseconds cpu{0};                   ///< RLIMIT_CPU, whole seconds; 0: none.
+  std::int64_t memory{0};                ///< RLIMIT_AS: 16 MiB to 1 TiB; 0: none.
+  milliseconds cpu{0};                   ///< RLIMIT_CPU: whole seconds to 1 day; 0: none.
   int files{256};                        ///< RLIMIT_NOFILE: 8 to 1,048,576.
-  int processes{0};                      ///< RLIMIT_NPROC of its user; 0: none.
-  std::int64_t file_size{0};             ///< RLIMIT_FSIZE in bytes; 0: none.
+  int processes{0};                      ///< RLIMIT_NPROC of its user: to 1,048,576; 0: none.
+  std::int64_t file_size{0};             ///< RLIMIT_FSIZE: to 1 TiB; 0: none.
   bool keep_output{false};               ///< Keep the output with the history as well.
 };
 

@@ -23,6 +23,14 @@ BOOST_AUTO_TEST_CASE(settings_that_do_not_fit_together_are_refused_at_one_of_the
       {kDatabase + "kinds: {k: {backoff: {first: 2h}}}\n", 2, 30, "cap (1h)", "raise cap"},
       {kDatabase + "kinds: {k: {backoff: {cap: 10ms}}}\n", 2, 28, "first (1s)", "lower first"},
       {kDatabase + "kinds: {k: {sql: S, function: a.b}}\n", 2, 31, "second handler", "keep"},
+      {kDatabase + "kinds: {k: {function: a.b, exec: {argv: [/x]}}}\n", 2, 28, "beside function",
+       "keep one of"},
+      {kDatabase + "kinds: {k: {exec: {argv: [/x]}, http: {url: 'http://h'}}}\n", 2, 13,
+       "exec: is a second handler, beside http", "keep one of"},
+      {kDatabase + "kinds: {k: {exec: {argv: [/x]}, role: r}}\n", 2, 39, "needs sql or function",
+       "an http or exec kind"},
+      {kDatabase + "kinds: {k: {http: {url: 'http://h'}, lane: direct}}\n", 2, 44,
+       "needs sql or function", "an http or exec kind"},
       {kDatabase + "kinds: {k: {role: r}}\n", 2, 19, "needs sql or function", "C++ kind"},
       {kDatabase + "kinds: {k: {lane: claimed}}\n", 2, 19, "needs sql or function", "remove it"},
       {"database: {url: 'a=b', connect_timeout: 1500ms}\n", 1, 41, "whole number of seconds", "5s"},
@@ -71,6 +79,14 @@ BOOST_AUTO_TEST_CASE(rules_wait_until_their_values_are_sound) {
       {kDatabase + "kinds: {k: {backoff: {cap: 1, first: 2h}}}\n", 2, 28, "no unit", ""},
       {kDatabase + "kinds: {k: {sql: [], role: r, lane: direct}}\n", 2, 13, "not a list", ""},
   });
+}
+
+BOOST_AUTO_TEST_CASE(a_second_handler_is_told_whatever_else_is_wrong) {
+  const Loaded loaded =
+      load_text(kDatabase + "kinds: {k: {exec: {argv: [x]}, sql: S}}\n", "c.yaml", {});
+  BOOST_REQUIRE(loaded.errors.size() == 2U);
+  BOOST_TEST(loaded.errors[0].message == "kinds.k.exec: is a second handler, beside sql");
+  BOOST_TEST(loaded.errors[1].message.find("not an absolute path") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
