@@ -71,7 +71,16 @@ refuses 78 'has 64 characters, expected at most 63' "queues: {$(printf 'q%.0s' {
 kinds: {k: {sql: SELECT 1}}"
 refuses 78 'kind nowhere: there is no function app.nowhere(jsonb[, bigint[, integer[, jsonb]]])' 'kinds: {nowhere: {function: app.nowhere}}'
 refuses 78 'may not use the role nobody_here' 'kinds: {k: {sql: SELECT 1, role: nobody_here}}'
-refuses 78 'neither sql nor function' 'kinds: {k: {timeout: 1s}}'
+refuses 78 'neither sql nor function nor http nor exec' 'kinds: {k: {timeout: 1s}}'
+refuses 78 'kinds.k.http: is a second handler' "kinds: {k: {sql: SELECT 1, http: {url: 'https://h/'}}}"
+refuses 78 'a host that ends in a number, but is no IPv4 address' "kinds: {k: {http: {url: 'https://2130706433/'}}}"
+refuses 78 "the header 'Host' is set by outboxd itself" "kinds: {k: {http: {url: 'https://h/', headers: {Host: x}}}}"
+refuses 78 "the program 'thumb' is not an absolute path" 'kinds: {k: {exec: {argv: [thumb]}}}'
+(umask 022 && printf 'whsec_s3cret\n' >"$work/keys")
+refuses 78 "can be read by everybody" "kinds: {k: {http: {url: 'https://h/', signing_file: keys}}}"
+chmod 600 "$work/keys"
+refuses 78 'key 1 of 1 is not base64' "kinds: {k: {http: {url: 'https://h/', signing_file: keys}}}"
+! grep -q s3cret "$work/out" || die "it quotes a secret: $(<"$work/out")"
 refuses_sql 'syntax error' 'SELEC 1'
 refuses_sql 'app.nothing' 'SELECT * FROM app.nothing'
 refuses_sql "there is no parameter \$5" "SELECT \$5"
