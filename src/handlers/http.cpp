@@ -28,18 +28,18 @@ constexpr int kHeldMost = 2'000;
 constexpr milliseconds kBusyDelay{2'000};
 constexpr std::size_t kIdleTransfersMost = 1'024;
 
-std::string where_of(const core::HttpHandler& http, const core::UrlTemplate& url) {
-  return http.method + " " + (url.origin().empty() ? "an endpoint from the payload" : url.origin());
-}
-
 std::vector<core::Network> networks(const std::vector<std::string>& texts) {
   std::vector<core::Network> out;
   for (const auto& text : texts) out.push_back(core::parse_network(text).network.value());
   return out;
 }
 
-/// Without the query, which may hold a secret.
-std::string without_query(const std::string& url) { return url.substr(0, url.find('?')); }
+/// For people: without the query, which may hold a secret; when all of the URL is one, its origin.
+std::string shown(const core::HttpHandler& http, const HttpRequest& request) {
+  const bool secret = !http.url_file.empty() || !http.url_env.empty();
+  return request.method + " " +
+         (secret ? request.origin : request.url.substr(0, request.url.find('?')));
+}
 
 /// Seconds since 1970 by the clock of the database: it told the time of the claim.
 std::int64_t now_us(const engine::Task& task, Clock::time_point now) {
@@ -55,7 +55,6 @@ HttpKind::HttpKind(std::string kind, core::KindOptions options, std::string mess
       options_{std::move(options)},
       maker_{*options_.http, std::move(message_prefix)},
       guard_{networks(options_.http->allow_addresses)},
-      where_{where_of(*options_.http, maker_.url())},
       http_{std::move(http)},
       events_{events} {
   if (!maker_.url().host_from_payload()) (void)target_of(maker_.url().origin());
@@ -239,7 +238,7 @@ void HttpKind::conclude_one(Sent sent, const Transfer& transfer, HttpAnswer answ
   auto& target = *sent.target;
   const auto now = Clock::now();
   task.ran = answer.phases.total;
-  const auto where = options_.http->method + " " + without_query(transfer.request().url);
+  const auto where = shown(*options_.http, transfer.request());
   const AnswerContext context{.where = where,
                               .attempt = task.claimed.job.attempt,
                               .now = now_us(task, now) / 1'000'000,

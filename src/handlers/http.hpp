@@ -72,7 +72,6 @@ class HttpKind final : public engine::AsyncHandler {
   const core::KindOptions options_;
   const RequestMaker maker_;
   const core::AddressGuard guard_;
-  const std::string where_;  ///< For errors, when the host is fixed and the URL no secret.
   std::shared_ptr<HttpLoop> http_;
   observe::Events& events_;
 

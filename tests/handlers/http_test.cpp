@@ -120,6 +120,18 @@ BOOST_AUTO_TEST_CASE(each_answer_has_its_meaning) {
   BOOST_TEST(sender.task->pause_kind.find("answered 410") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(a_url_that_is_a_secret_is_told_by_its_origin) {
+  const Receiver receiver{always(500)};
+  Sender sender{receiver.url("/services/T0/secret")};
+  sender.options.http->url_env = "HOOK_URL";
+  const auto what = sender.deliver();
+  BOOST_TEST(what.find("http://127.0.0.1:" + std::to_string(receiver.port()) + ": answered 500") !=
+                 std::string::npos,
+             what);
+  BOOST_TEST(what.find("secret") == std::string::npos, what);
+  BOOST_TEST(sender.task->detail.find("secret") == std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(other_client_errors_are_tried_again_if_wanted) {
   const Receiver receiver{always(404)};
   Sender sender{receiver.url()};
