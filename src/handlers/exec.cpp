@@ -8,7 +8,7 @@
 #include <map>
 #include <system_error>
 
-#include "core/text.hpp"
+#include "core/error.hpp"
 #include "engine/begin.hpp"
 #include "engine/jitter.hpp"
 #include "handlers/child.hpp"
@@ -46,6 +46,15 @@ Outputs outputs_of(const core::ExecHandler& settings) {
           .most = settings.output_most};
 }
 
+/// Never as ourselves when another user was asked for.
+std::optional<RunAs> user_of(const core::ExecHandler& settings) {
+  if (settings.user.empty()) return std::nullopt;
+  if (auto user = find_user(settings.user)) return user;
+  throw core::Error{core::ExitCode::configuration,
+                    "this machine has no user \"" + settings.user + "\"",
+                    "create it, or name another one under `user:`"};
+}
+
 }  // namespace
 
 /// All that a kind needs on the loop's thread; kept alive by what it has posted there.
@@ -55,8 +64,7 @@ class ExecKind : public std::enable_shared_from_this<ExecKind> {
       : kind_{std::move(kind)},
         options_{options},
         settings_{*options_.exec},
-        program_{make_program(settings_,
-                              settings_.user.empty() ? std::nullopt : find_user(settings_.user))},
+        program_{make_program(settings_, user_of(settings_))},
         environment_{allowed_environment(settings_)},
         outputs_{outputs_of(settings_)},
         shared_{shared} {}

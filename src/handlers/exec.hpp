@@ -36,8 +36,9 @@ class ExecLoop {
   std::thread thread_;
 };
 
-/// `options.exec` must be set; check_exec() has had nothing to say about it. When the handler is
-/// destroyed its children are killed and their tasks dropped: no end is told any more.
+/// `options.exec` must be set; check_exec() has had nothing to say about it. Throws core::Error
+/// (configuration) when its user is unknown all the same. When the handler is destroyed its
+/// children are killed and their tasks dropped: no end is told any more.
 [[nodiscard]] std::shared_ptr<engine::AsyncHandler> make_exec(const std::string& kind,
                                                               const core::KindOptions& options,
                                                               std::shared_ptr<ExecLoop> loop);

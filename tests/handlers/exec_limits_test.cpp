@@ -10,6 +10,7 @@
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 
+#include "core/error.hpp"
 #include "support/exec.hpp"
 
 namespace exec_limits_test {
@@ -109,6 +110,12 @@ BOOST_AUTO_TEST_CASE(a_child_can_be_another_user,
   deaf.timeout = 100ms;
   deaf.exec->kill_after = 50ms;
   BOOST_TEST(contains(end_of(deaf), "SIGKILL did"));
+}
+
+BOOST_AUTO_TEST_CASE(nothing_runs_as_us_in_place_of_a_user_that_is_not_there) {
+  auto kind = shell("");
+  kind.exec->user = "no_such_user_here";
+  BOOST_CHECK_THROW(ExecRig{kind}, core::Error);
 }
 
 // --- limits: each is reached, and said to be
