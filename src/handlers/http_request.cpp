@@ -78,6 +78,13 @@ std::string event_value(std::string_view text) {
   return out;
 }
 
+/// `lower` is in lower case.
+bool has_header(const std::vector<std::pair<std::string, std::string>>& headers,
+                const std::string& lower) {
+  return std::any_of(headers.begin(), headers.end(),
+                     [&](const auto& header) { return core::lower_case(header.first) == lower; });
+}
+
 std::string text_of(const json& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string{};
@@ -91,9 +98,10 @@ RequestMaker::RequestMaker(const core::HttpHandler& options, std::string message
       url_{core::UrlTemplate::parse(options.url).url.value()} {
   if (!options.signing.text.empty())
     signer_.emplace(core::parse_signing_keys(options.signing.text).keys);
-  fixed_.emplace_back("User-Agent", "outboxd/" + std::string{kVersion});
   fixed_.emplace_back("Content-Type", options.content_type);
   for (const auto& [name, value] : options.headers) fixed_.emplace_back(name, value);
+  if (!has_header(fixed_, "user-agent"))
+    fixed_.emplace_back("User-Agent", "outboxd/" + std::string{kVersion});
   if (!options.bearer.text.empty())
     fixed_.emplace_back("Authorization", "Bearer " + options.bearer.text);
 }
@@ -153,11 +161,8 @@ std::string RequestMaker::add_job_headers(const Job& job, HttpRequest& request) 
     const auto text = value.get<std::string>();
     if (auto problem = core::header_problem(name, text); !problem.empty())
       return "the job's headers: " + problem;
-    const auto lower = core::lower_case(name);
-    const bool taken = std::any_of(fixed_.begin(), fixed_.end(), [&](const auto& fixed) {
-      return core::lower_case(fixed.first) == lower;
-    });
-    if (taken) return "the job's headers: '" + name + "' is set by the configuration of its kind";
+    if (has_header(fixed_, core::lower_case(name)))
+      return "the job's headers: '" + name + "' is set by the configuration of its kind";
     request.headers.emplace_back(name, text);
   }
   return {};

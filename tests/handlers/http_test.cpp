@@ -351,6 +351,18 @@ BOOST_AUTO_TEST_CASE(headers_of_the_job_travel_along_but_never_replace_ours) {
   BOOST_TEST(receiver.count() == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(a_configured_user_agent_replaces_ours) {
+  const Receiver receiver{always(200)};
+  Sender plain{receiver.url()};
+  BOOST_TEST(plain.deliver() == "done");
+  BOOST_TEST(receiver.received().at(0).header("user-agent").rfind("outboxd/", 0) == 0U);
+  Sender sender{receiver.url()};
+  sender.options.http->headers = {{"user-agent", "shop"}};
+  BOOST_TEST(sender.deliver() == "done");
+  BOOST_TEST(receiver.received().at(1).headers.count("user-agent") == 1U);
+  BOOST_TEST(receiver.received().at(1).header("user-agent") == "shop");
+}
+
 BOOST_AUTO_TEST_CASE(cloudevents_in_binary_mode) {
   const Receiver receiver{always(200)};
   Sender sender{receiver.url()};
