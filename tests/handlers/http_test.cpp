@@ -61,6 +61,23 @@ struct Sender {
   std::unique_ptr<HttpKind> made;
 };
 
+/// What the receiver answers next.
+class Text {
+ public:
+  void operator=(const std::string& text) {
+    const std::lock_guard lock{mutex_};
+    text_ = text;
+  }
+  [[nodiscard]] std::string get() const {
+    const std::lock_guard lock{mutex_};
+    return text_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::string text_;
+};
+
 Receiver::Answer always(int status, const std::string& body = "", const std::string& headers = "") {
   return [=](const Received&) { return http(status, body, headers); };
 }
@@ -166,8 +183,8 @@ BOOST_AUTO_TEST_CASE(a_large_body_is_cut_and_an_endless_one_ends) {
 }
 
 BOOST_AUTO_TEST_CASE(broken_answers_are_failures_that_say_what_happened) {
-  std::string answer;
-  const Receiver receiver{[&](const Received&) { return answer; }};
+  Text answer;
+  const Receiver receiver{[&](const Received&) { return answer.get(); }};
   Sender sender{receiver.url()};
   sender.options.http->breaker.enabled = false;
   sender.options.timeout = 300ms;
@@ -377,8 +394,8 @@ BOOST_AUTO_TEST_CASE(cloudevents_in_binary_mode) {
 }
 
 BOOST_AUTO_TEST_CASE(a_body_may_say_snooze_or_discard_if_enabled) {
-  std::string body;
-  const Receiver receiver{[&](const Received&) { return http(200, body); }};
+  Text body;
+  const Receiver receiver{[&](const Received&) { return http(200, body.get()); }};
   Sender sender{receiver.url()};
   body = R"({"snooze": "5m"})";
   BOOST_TEST(sender.deliver() == "done");
