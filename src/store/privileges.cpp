@@ -40,7 +40,7 @@ SELECT string_agg(m.privilege, ', ' ORDER BY m.privilege) || ' on ' || m.what
     UNION ALL
     SELECT 2, v.privilege, 'outbox.' || c.relname
       FROM (VALUES ('dead_jobs', 'INSERT'), ('dead_jobs', 'DELETE'), ('finished_jobs', 'INSERT'), ('finished_jobs_00', 'TRUNCATE'),
-                   ('job_failures', 'INSERT'), ('jobs', 'SELECT'), ('jobs', 'UPDATE'), ('jobs', 'DELETE'), ('processors', 'SELECT'),
+                   ('job_failures', 'INSERT'), ('kinds', 'SELECT'), ('jobs', 'SELECT'), ('jobs', 'UPDATE'), ('jobs', 'DELETE'), ('processors', 'SELECT'),
                    ('processors', 'INSERT'), ('processors', 'UPDATE'), ('processors', 'DELETE'), ('queues', 'SELECT'), ('queues', 'INSERT'),
                    ('queues', 'UPDATE'), ('schema_migrations', 'SELECT')) AS v (name, privilege)
       JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = v.name
@@ -51,7 +51,7 @@ SELECT string_agg(m.privilege, ', ' ORDER BY m.privilege) || ' on ' || m.what
       FROM pg_class c WHERE c.relnamespace = n.oid AND c.relname = 'processors_id_seq' AND NOT has_sequence_privilege(c.oid, 'USAGE')
     UNION ALL
     SELECT 4, 'EXECUTE', 'function outbox.' || p.proname
-      FROM pg_proc p WHERE p.pronamespace = n.oid AND p.proname IN ('backoff', 'finish_job', 'run_group', 'run_job')
+      FROM pg_proc p WHERE p.pronamespace = n.oid AND p.proname IN ('backoff', 'finish_job', 'message_id', 'pause_kind', 'run_group', 'run_job')
                        AND NOT has_function_privilege(p.oid, 'EXECUTE')) AS m (rank, privilege, what)
  WHERE n.nspname = 'outbox'
  GROUP BY m.rank, m.what ORDER BY m.rank, m.what)"};

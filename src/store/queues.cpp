@@ -127,13 +127,16 @@ Paused queue_pause(Database& database, const std::string& name, const Stated& st
           .known = row[2].as<bool>()};
 }
 
-ResumeEnd queue_resume(Database& database, const std::string& name, const Stated& stated) {
-  const auto said = stated.storable();
-  const auto rows = database.session().run(kResume, name, said.why, said.actor);
-  const auto result = pg::text(rows[0][0]);
+ResumeEnd to_resume_end(const std::string& result) {
   return result == "resumed"      ? ResumeEnd::resumed
          : result == "not_paused" ? ResumeEnd::not_paused
                                   : ResumeEnd::not_found;
+}
+
+ResumeEnd queue_resume(Database& database, const std::string& name, const Stated& stated) {
+  const auto said = stated.storable();
+  const auto rows = database.session().run(kResume, name, said.why, said.actor);
+  return to_resume_end(pg::text(rows[0][0]));
 }
 
 }  // namespace outbox::store

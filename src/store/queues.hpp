@@ -59,6 +59,9 @@ enum class ResumeEnd {
   not_found,   ///< No row and no live job names it.
 };
 
+/// Reads what outbox.resume and outbox.resume_kind answer.
+[[nodiscard]] ResumeEnd to_resume_end(const std::string& result);
+
 /// Lets claims go on, and wakes sleeping processors. Throws core::DbError.
 [[nodiscard]] ResumeEnd queue_resume(Database& database, const std::string& name,
                                      const Stated& stated = {});

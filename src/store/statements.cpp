@@ -9,7 +9,8 @@ std::vector<pg::Statement> statements() {
        {claim_statements(), content_statements(), direct_statements(), run_statements(),
         sql_body_statements(), finish_statements(), finish_batch_statements(), strays_statements(),
         due_statements(), presence_statements(), sleep_statements(), retention_statements(),
-        handler_check_statements(), privileges_statements()}) {
+        kinds_statements(), message_id_statements(), handler_check_statements(),
+        privileges_statements()}) {
     out.insert(out.end(), some.begin(), some.end());
   }
   return out;

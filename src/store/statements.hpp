@@ -25,6 +25,8 @@ namespace outbox::store {
 [[nodiscard]] std::vector<pg::Statement> presence_statements();
 [[nodiscard]] std::vector<pg::Statement> sleep_statements();
 [[nodiscard]] std::vector<pg::Statement> retention_statements();
+[[nodiscard]] std::vector<pg::Statement> kinds_statements();
+[[nodiscard]] std::vector<pg::Statement> message_id_statements();
 [[nodiscard]] std::vector<pg::Statement> handler_check_statements();
 [[nodiscard]] std::vector<pg::Statement> privileges_statements();
 

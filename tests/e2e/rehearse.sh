@@ -14,7 +14,7 @@ scratches() { sql "SELECT count(*) FROM pg_database WHERE datname LIKE 'outbox\_
 say "the whole chain, a million live jobs"
 database_create "e2e_rehearse_$$"
 before=$(scratches)
-expect 0 '0004_operate: as declared' rehearse "$outboxd" --all --rows 1000000
+expect 0 '0005_delivery: as declared' rehearse "$outboxd" --all --rows 1000000
 if grep -n 'NOT as declared\|PROBLEM' "$work/out"; then die 'something is not as declared'; fi
 grep -q 'jobs SHARE ROW EXCLUSIVE' "$work/out" || die "it measured no locks: $(<"$work/out")"
 

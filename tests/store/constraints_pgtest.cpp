@@ -67,6 +67,13 @@ const std::map<std::string, std::vector<Illegal>> kIllegal{
          {"queue_retention", "name, retention_days", "'q', 0", nullptr},
          {"queue_retention", "name, retention_days", "'q', 31", nullptr},
      }},
+    {"kinds",
+     {
+         {"kind_name_length", "name", "''", "the kind has 0 characters; 1 to 63 are allowed"},
+         {"kind_name_length", "name", "repeat('k', 64)",
+          "the kind has 64 characters; 1 to 63 are allowed"},
+         {"kind_paused_why", "name, paused_why", "'k', 'gone'", nullptr},
+     }},
     {"processors",
      {
          {"processor_dead",

@@ -13,6 +13,7 @@
 #include "store/jobs_list.hpp"
 #include "store/jobs_retry.hpp"
 #include "store/jobs_show.hpp"
+#include "store/kinds.hpp"
 #include "store/migrate.hpp"
 #include "store/migrate_state.hpp"
 #include "store/queues.hpp"
@@ -84,14 +85,17 @@ function future_jobs: inspector EXECUTE
 function grant_roles: nobody
 function guard: runtime EXECUTE
 function jobs_inserted: nobody
+function message_id: runtime EXECUTE; producer EXECUTE; inspector EXECUTE
 function note: nobody
 function pause: operator EXECUTE
+function pause_kind: runtime EXECUTE; operator EXECUTE
 function payload_fits: nobody
 function prune_audit: runtime EXECUTE
 function recent_failures: inspector EXECUTE
 function recent_finishes: inspector EXECUTE
 function refuse: runtime EXECUTE; producer EXECUTE
 function resume: operator EXECUTE
+function resume_kind: operator EXECUTE
 function retry: operator EXECUTE
 function retry_after: runtime EXECUTE; producer EXECUTE
 function retry_job: nobody
@@ -113,7 +117,7 @@ table dead_jobs: runtime SELECT(ctid id died_at reason last_error) INSERT UPDATE
   inspector SELECT(id created_at run_at expires_at died_at processor_id priority attempt max_attempts crashes claim_token reason queue kind
   unique_key last_error)
 table finished_jobs: runtime SELECT(ctid slot finished_at queue) INSERT DELETE;
-  inspector SELECT(ctid slot priority attempt crashes processor_id id created_at run_at started_at finished_at queue kind unique_key)
+  inspector SELECT(ctid slot priority attempt crashes processor_id id created_at run_at started_at finished_at queue kind unique_key detail)
 table finished_jobs_NN: runtime TRUNCATE
 table job_failures: runtime SELECT(ctid job_id failed_at) INSERT DELETE; inspector SELECT
 table jobs: runtime SELECT INSERT(run_at expires_at priority max_attempts queue kind unique_key payload headers)
@@ -121,6 +125,7 @@ table jobs: runtime SELECT INSERT(run_at expires_at priority max_attempts queue 
   producer SELECT(id kind unique_key) INSERT(run_at expires_at priority max_attempts queue kind unique_key payload headers);
   inspector SELECT(id run_at created_at claimed_at expires_at claimed_by claim_token priority attempt max_attempts crashes suspect queue kind
   unique_key last_error)
+table kinds: runtime SELECT; inspector SELECT
 table processors: runtime SELECT INSERT UPDATE(heartbeat_at dead_at dead_reason) DELETE; inspector SELECT
 table queues: runtime SELECT INSERT(name history retention_days) UPDATE(history retention_days updated_at); inspector SELECT
 table schema_changes: inspector SELECT
@@ -210,6 +215,7 @@ BOOST_AUTO_TEST_CASE(a_producer_enqueues_and_sees_no_payload) {
                       "\"k\", \"unique_key\": \"u\"}]')") == "00000");
   BOOST_TEST(db.number("SELECT count(*) FROM outbox.jobs") == 3);
   BOOST_TEST(state_of(who, "SELECT * FROM outbox.enqueue('k', priority => 9)") == "23514");
+  BOOST_TEST(state_of(who, "SELECT outbox.message_id(1)") == "00000");
   for (const char* const sql :
        {"SELECT payload FROM outbox.jobs", "SELECT headers FROM outbox.jobs",
         "SELECT last_error FROM outbox.jobs", "SELECT * FROM outbox.job_states",
@@ -219,7 +225,8 @@ BOOST_AUTO_TEST_CASE(a_producer_enqueues_and_sees_no_payload) {
         "INSERT INTO outbox.jobs (kind) VALUES ('k') RETURNING payload",
         "SELECT FROM outbox.jobs FOR UPDATE", "SELECT nextval('outbox.jobs_id_seq')",
         "SELECT * FROM outbox.retry(1)", "SELECT * FROM outbox.discard(1::bigint)",
-        "SELECT outbox.wake()", "CREATE TABLE outbox.mine ()"}) {
+        "SELECT outbox.wake()", "SELECT * FROM outbox.pause_kind('k')",
+        "SELECT * FROM outbox.kinds", "CREATE TABLE outbox.mine ()"}) {
     BOOST_TEST_CONTEXT(sql) BOOST_TEST(state_of(who, sql) == kDenied);
   }
 }
@@ -249,6 +256,7 @@ BOOST_AUTO_TEST_CASE(an_inspector_sees_everything_but_payloads) {
        {"SELECT payload FROM outbox.jobs", "SELECT headers FROM outbox.dead_jobs",
         "SELECT payload FROM outbox.finished_jobs", "SELECT * FROM outbox.finished_jobs_00",
         "UPDATE outbox.queues SET paused_at = now()", "SELECT * FROM outbox.pause('default')",
+        "UPDATE outbox.kinds SET paused_at = NULL", "SELECT * FROM outbox.resume_kind('k')",
         "SELECT * FROM outbox.discard(1::bigint)", "INSERT INTO outbox.jobs (kind) VALUES ('k')",
         "DELETE FROM outbox.audit"}) {
     BOOST_TEST_CONTEXT(sql) BOOST_TEST(state_of("outbox_inspector", sql) == kDenied);
@@ -264,12 +272,15 @@ BOOST_AUTO_TEST_CASE(an_operator_changes_jobs_through_the_functions_only) {
   BOOST_TEST(store::jobs_retry_dead(database, {.preview = true}).requeued == 0);
   BOOST_TEST(!store::queue_pause(database, "default", stated).was_paused);
   BOOST_TEST((store::queue_resume(database, "default", stated) == store::ResumeEnd::resumed));
+  BOOST_TEST(!store::pause_kind(database, "k", stated).was_paused);
+  BOOST_TEST((store::resume_kind(database, "k", stated) == store::ResumeEnd::resumed));
   BOOST_TEST(
       db.value("SELECT string_agg(concat_ws(' ', login, actor, action, why, queue, job_id), ', ' "
                "ORDER BY id) "
                "FROM outbox.audit") ==
       "postgres anna discard they asked default 1, postgres anna retry they asked default 1, "
-      "postgres anna pause they asked default, postgres anna resume they asked default");
+      "postgres anna pause they asked default, postgres anna resume they asked default, "
+      "postgres anna pause they asked *, postgres anna resume they asked *");
   for (const char* const sql :
        {"SELECT payload FROM outbox.jobs", "UPDATE outbox.jobs SET priority = 0",
         "UPDATE outbox.audit SET why = 'other'", "DELETE FROM outbox.audit",
@@ -306,6 +317,8 @@ BOOST_AUTO_TEST_CASE(the_runtime_role_has_no_ddl_and_no_hand_in_the_audit) {
         "ALTER TABLE outbox.jobs ADD COLUMN mine int", "TRUNCATE outbox.jobs",
         "TRUNCATE outbox.finished_jobs", "UPDATE outbox.jobs SET payload = '{}'",
         "UPDATE outbox.queues SET paused_at = NULL", "DELETE FROM outbox.queues",
+        "UPDATE outbox.kinds SET paused_at = NULL", "SELECT * FROM outbox.resume_kind('k')",
+        "SELECT detail FROM outbox.finished_jobs", "SELECT detail FROM outbox.job_failures",
         "SELECT * FROM outbox.audit", "DELETE FROM outbox.audit",
         "SELECT payload FROM outbox.finished_jobs", "SELECT payload FROM outbox.dead_jobs",
         "DELETE FROM outbox.schema_migrations", "SELECT * FROM outbox.retry(1)"}) {
@@ -357,6 +370,7 @@ BOOST_AUTO_TEST_CASE(no_temporary_object_gets_into_a_function_with_the_owners_ri
     SET LOCAL ROLE outbox_operator;
     CREATE TEMP TABLE jobs (hijacked int); CREATE TEMP TABLE dead_jobs (hijacked int);
     CREATE TEMP TABLE queues (hijacked int); CREATE TEMP TABLE processors (hijacked int);
+    CREATE TEMP TABLE kinds (hijacked int); CREATE TEMP TABLE schema_migrations (hijacked int);
     CREATE TEMP TABLE audit (hijacked int); CREATE TEMP VIEW job_states AS SELECT 'hijacked' AS state;
     CREATE TEMP TABLE pg_class (hijacked int); CREATE TEMP TABLE pg_stats (hijacked int);
     CREATE FUNCTION pg_temp.evil() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE 'hijacked by %', current_user; END $$;
@@ -370,13 +384,14 @@ BOOST_AUTO_TEST_CASE(no_temporary_object_gets_into_a_function_with_the_owners_ri
     SELECT * FROM outbox.retry(1); SELECT * FROM outbox.retry('{99}'::bigint[]);
     SELECT * FROM outbox.retry_matching(kind => 'k'); SELECT * FROM outbox.discard_matching(kind => 'k');
     SELECT * FROM outbox.pause('default'); SELECT * FROM outbox.resume('default');
+    SELECT * FROM outbox.pause_kind('k'); SELECT * FROM outbox.resume_kind('k'); SELECT outbox.message_id(1);
     SELECT outbox.prune_audit(); SELECT outbox.row_width('outbox.jobs'::regclass))");
   BOOST_TEST(tx.exec("SELECT (SELECT count(*) FROM pg_temp.jobs) + (SELECT count(*) FROM "
                      "pg_temp.dead_jobs) + (SELECT count(*) FROM pg_temp.audit) + (SELECT "
                      "count(*) FROM pg_temp.queues)")[0][0]
                  .as<int>() == 0);
   tx.exec("RESET ROLE");
-  BOOST_TEST(tx.exec("SELECT count(*) FROM outbox.audit")[0][0].as<int>() == 5);
+  BOOST_TEST(tx.exec("SELECT count(*) FROM outbox.audit")[0][0].as<int>() == 7);
   BOOST_TEST(tx.exec("SELECT count(*) FROM outbox.jobs")[0][0].as<int>() == 2);
 }
 

@@ -145,7 +145,8 @@ BOOST_AUTO_TEST_CASE(what_holds_the_xmin_horizon_is_named) {
   BOOST_TEST(
       mine.value(
           "SELECT string_agg(\"table\", ' ' ORDER BY \"table\") FROM outbox.storage_health") ==
-      "audit dead_jobs finished_jobs (32 slots) job_failures jobs processors queues schema_changes "
+      "audit dead_jobs finished_jobs (32 slots) job_failures jobs kinds processors queues "
+      "schema_changes "
       "schema_migrations");
   BOOST_TEST(mine.value("SELECT string_agg(name, ' ' ORDER BY version) FROM outbox.migrations")
                  .starts_with("ledger jobs functions operate"));

@@ -21,6 +21,7 @@ DELETE FROM outbox.dead_jobs;
 DELETE FROM outbox.job_failures;
 DELETE FROM outbox.processors;
 DELETE FROM outbox.queues;
+DELETE FROM outbox.kinds;
 DELETE FROM outbox.audit;
 ALTER SEQUENCE outbox.jobs_id_seq RESTART;
 ALTER SEQUENCE outbox.processors_id_seq RESTART;
