@@ -38,8 +38,8 @@ void claim_and_delete(store::Database& database, bool history) {
                                        .most = core::kClaimMost},
                                       from, cursor);
     if (claimed.empty()) return;
-    std::vector<const store::Claimed*> all;
-    for (const auto& job : claimed) all.push_back(&job);
+    std::vector<store::FinishClaim> all;
+    for (const auto& job : claimed) all.push_back({&job});
     (void)store::finish_batch(database, store::kBenchNobody, all, history);
   }
 }

@@ -17,6 +17,13 @@ inline constexpr std::size_t kErrorBytesMax = 8'192;
 /// Text kept in jobs.last_error.
 inline constexpr std::size_t kLastErrorBytesMax = 1'024;
 
+/// JSON text kept of what an external handler got back: the ends of two outputs, or an answer's
+/// body.
+inline constexpr std::size_t kDetailBytesMax = 65'536;
+
+/// Details that one statement writes into the history: a batch that has more is cut.
+inline constexpr std::size_t kDetailBytesAtOnce = 4'194'304;
+
 /// Jobs that one direct statement handles. Each that writes takes a subtransaction id; beyond 64
 /// the server's cache overflows.
 inline constexpr int kGroupMax = 50;

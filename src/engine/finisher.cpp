@@ -11,6 +11,24 @@ namespace outbox::engine {
 
 using core::DbError;
 
+namespace {
+
+std::string_view kept(const Task& task) {
+  return task.keep_detail ? std::string_view{task.detail} : std::string_view{};
+}
+
+/// How many of the first ones fit into one statement with what is kept of them; at least one.
+std::size_t at_once(std::span<const TaskPtr> tasks) {
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    bytes += kept(*tasks[i]).size();
+    if (i > 0 && bytes > core::kDetailBytesAtOnce) return i;
+  }
+  return tasks.size();
+}
+
+}  // namespace
+
 Finisher::Finisher(Services& services, const core::QueueOptions& queue, Inbox& inbox,
                    Lane& dispatcher, LanePlan& plan)
     : queue_{queue},
@@ -60,13 +78,20 @@ void Finisher::finish(std::span<const TaskPtr> tasks) {
   std::map<int, std::vector<TaskPtr>> done;  // by processor: it may have registered anew meanwhile
   for (const auto& task : tasks) {
     if (task->abandoned || !task->answer) continue;
+    settler_.pause_kind(*task);
     if (std::holds_alternative<store::RanDone>(*task->answer)) {
       done[task->processor].push_back(task);
     } else {
       settler_.end(*task, *task->answer);
     }
   }
-  for (const auto& [processor, some] : done) write_done(processor, some);
+  for (const auto& [processor, some] : done) {
+    for (std::span<const TaskPtr> rest{some}; !rest.empty();) {
+      const auto first = rest.first(at_once(rest));
+      write_done(processor, first);
+      rest = rest.subspan(first.size());
+    }
+  }
 }
 
 /// Until the database has answered or the tasks are abandoned; the tokens make a repetition
@@ -75,9 +100,9 @@ void Finisher::write_done(int processor, std::span<const TaskPtr> tasks) {
   bool in_doubt = false;
   ReconnectWait again;
   for (;;) {
-    std::vector<const store::Claimed*> claims;
+    std::vector<store::FinishClaim> claims;
     for (const auto& task : tasks) {
-      if (!task->abandoned) claims.push_back(&task->claimed);
+      if (!task->abandoned) claims.push_back({&task->claimed, kept(*task)});
     }
     if (claims.empty()) return;
     try {

@@ -8,7 +8,6 @@ namespace outbox::engine {
 LanePlan::LanePlan(std::string queue, const HandlerTable& handlers, observe::Events& events)
     : queue_{std::move(queue)}, handlers_{handlers}, events_{events} {
   for (const auto& [kind, handler] : handlers) {
-    all_kinds_.push_back(kind);
     auto& state = kinds_[kind];
     state.lane = handler.options.lane;
     state.sql = handler.is_sql();
@@ -19,7 +18,10 @@ LanePlan::LanePlan(std::string queue, const HandlerTable& handlers, observe::Eve
 void LanePlan::rebuild() {
   std::vector<store::DirectKind> direct;
   claimed_.clear();
+  all_kinds_.clear();
   for (const auto& [name, kind] : kinds_) {
+    if (kind.paused) continue;
+    all_kinds_.push_back(name);
     const bool brief = handlers_.at(name).options.timeout < core::kDirectTimeoutLeast;
     if (!kind.sql || kind.lane == core::Lane::claimed ||
         (kind.lane == core::Lane::automatic && (kind.slow || brief))) {
@@ -43,6 +45,31 @@ LanePlan::ClaimedShare LanePlan::claimed() const {
   const std::lock_guard lock{mutex_};
   if (isolated_left_ > 0) return {all_kinds_, true};
   return {claimed_, false};
+}
+
+std::vector<std::string> LanePlan::all_kinds() const {
+  const std::lock_guard lock{mutex_};
+  return all_kinds_;
+}
+
+bool LanePlan::set_paused(const std::vector<std::string>& kinds) {
+  const std::lock_guard lock{mutex_};
+  bool changed = false;
+  for (auto& [name, kind] : kinds_) {
+    const bool paused = std::find(kinds.begin(), kinds.end(), name) != kinds.end();
+    changed = changed || paused != kind.paused;
+    kind.paused = paused;
+  }
+  if (changed) rebuild();
+  return changed;
+}
+
+void LanePlan::pause(const std::string& kind) {
+  const std::lock_guard lock{mutex_};
+  const auto found = kinds_.find(kind);
+  if (found == kinds_.end() || found->second.paused) return;
+  found->second.paused = true;
+  rebuild();
 }
 
 bool LanePlan::observe(const std::string& kind, core::microseconds ran) {

@@ -29,7 +29,14 @@ class LanePlan {
                         ///< queue runs.
   };
   [[nodiscard]] ClaimedShare claimed() const;
-  [[nodiscard]] const std::vector<std::string>& all_kinds() const { return all_kinds_; }
+  /// All kinds that are not paused, of either lane.
+  [[nodiscard]] std::vector<std::string> all_kinds() const;
+
+  /// The kinds that are paused from now on, in place of those before; names of others do no harm.
+  /// True when something changed: the lanes are to be woken.
+  [[nodiscard]] bool set_paused(const std::vector<std::string>& kinds);
+  /// This one, too, until the next set_paused().
+  void pause(const std::string& kind);
 
   /// A handler's time; moves an automatic kind between the lanes when its mean says so. True when
   /// it did: the lanes are to be woken, the other one may be resting for lack of work.
@@ -47,6 +54,7 @@ class LanePlan {
     core::Lane lane{};  ///< automatic: by its mean time
     bool slow{false};
     bool sql{false};
+    bool paused{false};
     core::MeanTime mean;
   };
   void rebuild();
@@ -54,12 +62,12 @@ class LanePlan {
   const std::string queue_;
   const HandlerTable& handlers_;
   observe::Events& events_;
-  std::vector<std::string> all_kinds_;  // constant after construction
 
   mutable std::mutex mutex_;
   std::map<std::string, Kind> kinds_;                 // guarded by mutex_
   std::shared_ptr<const store::DirectKinds> direct_;  // guarded by mutex_
   std::vector<std::string> claimed_;                  // guarded by mutex_
+  std::vector<std::string> all_kinds_;                // guarded by mutex_
   int isolated_left_{0};                              // guarded by mutex_
 };
 

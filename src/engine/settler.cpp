@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "core/decide.hpp"
+#include "store/kinds.hpp"
 
 namespace outbox::engine {
 
@@ -23,7 +24,7 @@ void Settler::end(Task& task, const store::Ran& ran) {
                  [&](const store::RanStale&) { stale(task); },
                  [&](const store::RanExpired&) {
                    write(task, core::WriteDead{"expired", "it expired before it could start"},
-                         {"expired", {}});
+                         {"expired", {}, task.detail});
                  },
              },
              ran);
@@ -46,7 +47,7 @@ void Settler::undone(Task& task, const store::RanUndone& undone) {
   const auto& kind = services_.handlers.at(claimed.job.kind);
   const core::Standing standing{claimed.job.attempt, claimed.job.max_attempts, claimed.claim_token};
   write(task, core::decide(standing, undone.outcome, kind.options.backoff, spin()),
-        {undone.reason, undone.sqlstate});
+        {undone.reason, undone.sqlstate, task.detail});
   if (!std::holds_alternative<Snooze>(undone.outcome)) observe(task);
 }
 
@@ -78,6 +79,24 @@ void Settler::write(Task& task, const core::Verdict& verdict, const store::Failu
           verdict);
     } catch (const DbError& e) {
       in_doubt = in_doubt || e.unsure();
+      pause(task, std::max(connection_.failed(e), again.next()));
+    }
+  }
+}
+
+void Settler::pause_kind(const Task& task) {
+  if (task.pause_kind.empty()) return;
+  const auto& kind = task.claimed.job.kind;
+  plan_.pause(kind);
+  ReconnectWait again;
+  while (!task.abandoned) {
+    try {
+      const auto paused = store::pause_kind(
+          connection_.get(), kind,
+          {.why = task.pause_kind, .actor = "processor " + std::to_string(task.processor)});
+      if (!paused.was_paused) services_.events.kind_paused(kind, task.pause_kind);
+      return;
+    } catch (const DbError& e) {
       pause(task, std::max(connection_.failed(e), again.next()));
     }
   }

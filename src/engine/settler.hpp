@@ -25,6 +25,9 @@ class Settler {
   void finished(Task& task);
   /// The job was not this claim's any more.
   void stale(Task& task);
+  /// Pauses the task's kind when that is wished for: at once here, then in the database. Before the
+  /// end is written, or a crash between the two would leave the kind running. Returns as end().
+  void pause_kind(const Task& task);
 
   /// Waits, but not longer than until the task is abandoned.
   static void pause(const Task& task, core::milliseconds most);

@@ -200,6 +200,10 @@ void Events::lane_changed(std::string_view queue, std::string_view kind, std::st
       .write();
 }
 
+void Events::kind_paused(std::string_view kind, std::string_view why) {
+  Line{Level::warn, "kind_paused"}.text("kind", kind).text("why", why).write();
+}
+
 void Events::started(int processor, std::string_view name, std::string_view role, int schema,
                      int connections_most) {
   impl_->metrics.up.Set(1);

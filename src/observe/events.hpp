@@ -66,6 +66,7 @@ class Events {
   void exec_ended(const JobRef& job, std::string_view how, microseconds ran);
   /// warn, at most one a second for each kind: this machine is short of something, by its errno.
   void exec_no_room(std::string_view kind, std::string_view step, std::string_view error);
+  void kind_paused(std::string_view kind, std::string_view why);  ///< warn: by this processor
 
   void stuck(const JobRef& job);  ///< error: its handler ignores that its time is over
 

@@ -11,13 +11,14 @@ struct ExpectedPlan {
   const char* scan;       ///< Index by which it reaches outbox.jobs; "Tid Scan": by place.
 };
 
-inline constexpr std::array<ExpectedPlan, 10> kExpectedPlans{{
+inline constexpr std::array<ExpectedPlan, 11> kExpectedPlans{{
     {"claim", "jobs_claim_idx"},
     {"claim_suspect", "jobs_suspect_idx"},
     {"suspect_waiting", "jobs_suspect_idx"},
     {"next_due", "jobs_claim_idx"},
     {"finish_batch", "Tid Scan"},
     {"finish_batch_history", "Tid Scan"},
+    {"finish_batch_detail", "Tid Scan"},
     {"finish_batch_moved", "jobs_pkey"},
     {"retry", "jobs_pkey"},
     {"snooze", "jobs_pkey"},

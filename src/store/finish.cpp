@@ -6,6 +6,7 @@
 #include "core/text.hpp"
 #include "observe/fault_point.hpp"
 #include "pg/session.hpp"
+#include "store/kept_detail.hpp"
 #include "store/statements.hpp"
 
 namespace outbox::store {
@@ -22,8 +23,8 @@ WITH u AS (
          run_at = clock_timestamp() + $4::bigint * interval '1 millisecond'
    WHERE j.id = $1::bigint AND j.claim_token = $2::int AND j.claimed_by = $3::int
   RETURNING j.id, j.attempt, j.queue, j.kind)
-INSERT INTO outbox.job_failures (job_id, processor_id, attempt, reason, queue, kind, sqlstate, error)
-SELECT u.id, $3::int, u.attempt, $6::text, u.queue, u.kind, nullif($7::text, ''), $8::text FROM u)"};
+INSERT INTO outbox.job_failures (job_id, processor_id, attempt, reason, queue, kind, sqlstate, error, detail)
+SELECT u.id, $3::int, u.attempt, $6::text, u.queue, u.kind, nullif($7::text, ''), $8::text, nullif($9::text, '')::jsonb FROM u)"};
 
 // As kRetry; the attempt is refunded, and nothing failed.
 constexpr pg::Statement kSnooze{"snooze", R"(/* outbox:snooze */
@@ -40,8 +41,8 @@ WITH d AS (
    WHERE j.id = $1::bigint AND j.claim_token = $2::int AND j.claimed_by = $3::int
   RETURNING j.*),
 f AS (
-  INSERT INTO outbox.job_failures (job_id, processor_id, attempt, reason, queue, kind, sqlstate, error)
-  SELECT d.id, $3::int, d.attempt, $6::text, d.queue, d.kind, nullif($7::text, ''), $8::text FROM d)
+  INSERT INTO outbox.job_failures (job_id, processor_id, attempt, reason, queue, kind, sqlstate, error, detail)
+  SELECT d.id, $3::int, d.attempt, $6::text, d.queue, d.kind, nullif($7::text, ''), $8::text, nullif($9::text, '')::jsonb FROM d)
 INSERT INTO outbox.dead_jobs (id, created_at, run_at, expires_at, processor_id, priority, attempt, max_attempts, crashes,
                               claim_token, reason, queue, kind, unique_key, payload, headers, last_error)
 SELECT d.id, d.created_at, d.run_at, d.expires_at, $3::int, d.priority, d.attempt, d.max_attempts, d.crashes,
@@ -61,22 +62,20 @@ UPDATE outbox.jobs j
 constexpr pg::Statement kStillClaimed{"still_claimed", R"(/* outbox:still_claimed */
 SELECT FROM outbox.jobs j WHERE j.id = $1::bigint AND j.claim_token = $2::int AND j.claimed_by = $3::int)"};
 
-}  // namespace
-
-bool settle(Database& database, int processor, const Claimed& claimed, const core::Verdict& verdict,
-            const Failure& failure) {
+/// Whether the job was still this claim's.
+bool write_end(Database& database, int processor, const Claimed& claimed,
+               const core::Verdict& verdict, const Failure& failure, const std::string& detail) {
   auto& session = database.session();
   const auto id = claimed.job.id;
   const auto token = claimed.claim_token;
-  observe::fault_point("settle.before", database.socket());
   const auto write = [&](const pg::Statement& statement, const auto& what,
                          const std::string& error) {
     return pg::affected(session.run_fixed(statement, id, token, processor, what,
                                           core::storable(error, core::kLastErrorBytesMax),
                                           failure.reason, failure.sqlstate,
-                                          core::storable(error, core::kErrorBytesMax))) > 0;
+                                          core::storable(error, core::kErrorBytesMax), detail)) > 0;
   };
-  const bool written = std::visit(
+  return std::visit(
       core::overloaded{
           [](const core::WriteDone&) {
             return false;
@@ -91,6 +90,21 @@ bool settle(Database& database, int processor, const Claimed& claimed, const cor
           },
       },
       verdict);
+}
+
+}  // namespace
+
+bool settle(Database& database, int processor, const Claimed& claimed, const core::Verdict& verdict,
+            const Failure& failure) {
+  observe::fault_point("settle.before", database.socket());
+  bool written = false;
+  try {
+    written =
+        write_end(database, processor, claimed, verdict, failure, kept_detail(failure.detail));
+  } catch (const core::DbError& e) {
+    if (failure.detail.empty() || !refused_value(e)) throw;
+    written = write_end(database, processor, claimed, verdict, failure, "");
+  }
   observe::fault_point("settle.after", database.socket());
   return written;
 }

@@ -14,11 +14,14 @@ namespace outbox::store {
 /// Why an attempt did not succeed, for job_failures.
 struct Failure {
   const char* reason{"error"};  ///< error, timeout, discarded or expired.
-  std::string sqlstate;         ///< Empty when the database did not raise it.
+  std::string sqlstate{};       ///< Empty when the database did not raise it.
+  std::string detail{};         ///< JSON text, what an external handler got back; empty: none.
 };
 
 /// Writes any verdict but WriteDone in a transaction of its own. False: the job is not this claim's
-/// any more, nothing was written. Error texts may be any bytes. Throws core::DbError.
+/// any more, nothing was written. Error texts may be any bytes. A detail that is longer than
+/// core::kDetailBytesMax or that the server does not take for JSON is left out; a snooze keeps
+/// none. Throws core::DbError.
 [[nodiscard]] bool settle(Database& database, int processor, const Claimed& claimed,
                           const core::Verdict& verdict, const Failure& failure);
 

@@ -13,7 +13,7 @@ namespace outbox::store {
 [[nodiscard]] int schema_built_for();
 
 /// The oldest schema that this program can run on.
-inline constexpr int kSchemaOldest = 4;
+inline constexpr int kSchemaOldest = 5;
 
 struct SchemaVersion {
   int version{};     ///< Newest applied migration.

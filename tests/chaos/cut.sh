@@ -12,7 +12,7 @@ tcp=$("$root/scripts/pg" -n "$cluster" url --tcp)
 login_passwords "$tcp" "$work/users"
 [[ $tcp =~ ^postgresql://[^:]+(:[^@]+)@([^/]+)/ ]] || die "expected a URL, got $tcp"
 "$programs/chaos_proxy" --listen 0 --server "${BASH_REMATCH[2]}" --every 12 --seed "$seed" --most "$rounds" --log "$work/cuts.txt" \
-  --statements run_job,direct,claim,claim_suspect,finish_batch,finish_batch_history,finish_batch_moved,retry,snooze,bury,release,rescue \
+  --statements run_job,direct,claim,claim_suspect,finish_batch,finish_batch_history,finish_batch_detail,finish_batch_moved,retry,snooze,bury,release,rescue \
   >"$work/port.txt" 2>"$work/proxy.log" &
 processors[proxy]=$!
 eventually 10 "the proxy to listen" grep -q '^port ' "$work/port.txt"

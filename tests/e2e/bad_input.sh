@@ -24,7 +24,7 @@ database_create "e2e_bad_input_$$"
 configure 'kinds: {k: {sql: SELECT 1}}'
 refuses 3 'outboxd migrate up'
 "$outboxd" migrate up --to 2 --url "$migrator_url" >/dev/null
-refuses 3 'the schema is older than version 4'
+refuses 3 'the schema is older than version 5'
 configure 'kinds: {k: {sql: SELECT 1}}' "$url" ', allow_privileged_role: true'
 refuses 3 'the schema is at version 2, this program needs '
 configure 'kinds: {k: {sql: SELECT 1}}'

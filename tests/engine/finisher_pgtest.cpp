@@ -1,5 +1,7 @@
 // External handlers, which hold no transaction: every answer is written once, many in one
 // statement.
+#include <future>
+
 #include <boost/test/unit_test.hpp>
 
 #include "engine/finisher.hpp"
@@ -114,6 +116,56 @@ BOOST_AUTO_TEST_CASE(a_job_that_was_changed_is_finished_and_one_that_was_taken_a
       std::to_string(moved) + " " + std::to_string(plain));
   BOOST_TEST(world.job(taken, "claimed_by IS NOT NULL") == "t");
   BOOST_TEST(world.metric("outboxd_stale_finishes_total", "work") == 1);
+}
+
+BOOST_AUTO_TEST_CASE(details_are_kept_with_failures_and_where_it_is_wished_with_the_history) {
+  World world;
+  world.queue().concurrency = 200;
+  int calls = 0;
+  world.external("work", [&](ExternalContext&) -> Outcome {
+    if (++calls == 1) return Retry{"no paper"};
+    return Done{};
+  });
+  world.insert_many("work", 150);
+  Bench bench{world};
+  bench.dispatcher.turn();
+  int n = 0;
+  while (auto task = bench.take()) {
+    bench.runner.execute(*task);
+    task->detail = R"({"body": ")" + std::string(50'000, 'x') + "\"}";  // 7 MB in all
+    task->keep_detail = n++ % 50 != 1;
+    bench.finisher.push(std::move(task));
+  }
+  BOOST_TEST(bench.finisher.turn() == 150);
+  BOOST_TEST(world.db.number("SELECT count(*) FROM outbox.job_failures WHERE length(detail ->> "
+                             "'body') = 50000") == 1);
+  BOOST_TEST(world.db.value("SELECT concat_ws(' ', count(*), count(detail), sum(length(detail ->> "
+                            "'body')), count(DISTINCT xmin::text)) FROM outbox.finished_jobs") ==
+             "149 146 7300000 2");
+}
+
+BOOST_AUTO_TEST_CASE(a_kind_is_paused_in_the_database_before_the_end_of_its_job_is_written) {
+  World world;
+  world.external("work", [](ExternalContext&) -> Outcome { return Retry{"the answer was 410"}; });
+  world.external("other", [](ExternalContext&) {});
+  const auto id = world.insert("work");
+  Bench bench{world};
+  bench.dispatcher.turn();
+  auto task = bench.take();
+  bench.runner.execute(*task);
+  task->pause_kind = "the answer was 410";
+  bench.finisher.push(std::move(task));
+  world.db.exec("REVOKE EXECUTE ON FUNCTION outbox.pause_kind FROM outbox_runtime");
+  auto written = std::async(std::launch::async, [&] { return bench.finisher.turn(); });
+  BOOST_TEST(eventually(5s, [&] { return world.metric("outboxd_db_errors_total") >= 1; }));
+  BOOST_TEST(bench.plan.all_kinds() == std::vector<std::string>{"other"});
+  BOOST_TEST(world.job(id, "claimed_by IS NOT NULL") == "t");
+  world.db.exec("GRANT EXECUTE ON FUNCTION outbox.pause_kind TO outbox_runtime");
+  BOOST_TEST(written.get() == 1);
+  BOOST_TEST(world.job(id, "last_error") == "the answer was 410");
+  BOOST_TEST(world.db.value("SELECT concat_ws(' ', k.name, k.paused_why, a.actor, a.action) FROM "
+                            "outbox.kinds k, outbox.audit a") ==
+             "work the answer was 410 processor " + std::to_string(bench.id()) + " pause");
 }
 
 BOOST_AUTO_TEST_CASE(an_abandoned_answer_is_not_written) {

@@ -62,6 +62,33 @@ BOOST_AUTO_TEST_CASE(the_direct_lane_gets_statement_role_and_backoff) {
   BOOST_TEST((kind.backoff.first == 77ms));
 }
 
+BOOST_AUTO_TEST_CASE(a_paused_kind_is_in_neither_lane_until_it_is_resumed) {
+  BOOST_TEST(plan.set_paused({"auto", "cpp", "unknown"}));
+  BOOST_TEST(direct_kinds(plan) == (Names{"always_direct"}));
+  BOOST_TEST(plan.claimed().kinds == (Names{"always_claimed"}));
+  BOOST_TEST(plan.all_kinds() == (Names{"always_claimed", "always_direct"}));
+  BOOST_TEST(!plan.set_paused({"cpp", "auto"}));
+  plan.isolate(1, "a group failed");
+  BOOST_TEST(plan.claimed().kinds == (Names{"always_claimed", "always_direct"}));
+  plan.end_isolation();
+  plan.pause("always_direct");
+  plan.pause("unknown");
+  BOOST_TEST(plan.direct() == nullptr);
+  BOOST_TEST(plan.set_paused({"always_direct"}));
+  BOOST_TEST(plan.all_kinds() == (Names{"always_claimed", "auto", "cpp"}));
+  BOOST_TEST(direct_kinds(plan) == (Names{"auto"}));
+  BOOST_TEST(plan.set_paused({}));
+  BOOST_TEST(plan.claimed().kinds == (Names{"always_claimed", "cpp"}));
+}
+
+BOOST_AUTO_TEST_CASE(a_kind_that_became_slow_while_it_was_paused_comes_back_in_the_other_lane) {
+  BOOST_TEST(plan.set_paused({"auto"}));
+  BOOST_TEST(plan.observe("auto", 10s));  // the last of its jobs ended
+  BOOST_TEST(plan.claimed().kinds == (Names{"always_claimed", "cpp"}));
+  BOOST_TEST(plan.set_paused({}));
+  BOOST_TEST(plan.claimed().kinds == (Names{"always_claimed", "auto", "cpp"}));
+}
+
 BOOST_AUTO_TEST_CASE(without_sql_kinds_there_is_no_direct_lane) {
   const engine::HandlerTable only_cpp{{"cpp", cpp()}};
   LanePlan other{"default", only_cpp, events};

@@ -38,6 +38,7 @@ void every_event(Events& events) {
   events.resolved_in_doubt(job, true);
   events.isolating("default", 8, "statement timeout");
   events.lane_changed("default", "mail", "claimed", 600ms);
+  events.kind_paused("mail", "the endpoint answered 410");
   events.started(1, "host-1", "app_worker", 3, 9);
   events.privileged_role("a superuser");
   events.stopping("SIGTERM", 30s);
@@ -73,7 +74,7 @@ BOOST_AUTO_TEST_CASE(every_event_but_queue_depth_writes_one_line_of_its_name) {
   BOOST_TEST(names ==
              "claimed swept finished retried snoozed dead stale_finish exec_ended exec_no_room "
              "released rescued "
-             "resolved_in_doubt isolating lane_changed started "
+             "resolved_in_doubt isolating lane_changed kind_paused started "
              "privileged_role stopping stopped marked_dead fenced fell_asleep woke "
              "history_truncated pruned notice "
              "db_error db_recovered ");

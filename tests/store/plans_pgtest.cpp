@@ -203,15 +203,17 @@ struct Fixture {
       done(store::run(runner.database, run, claim(hot, 1)[0],
                       store::SqlBody{"SELECT pg_catalog.now()"}));
     });
-    for (const bool history : {false, true}) {
-      check("finish_batch", hot, 20 + 8 * 10, [&] {
-        const auto jobs = claim(hot, 10);
-        static_cast<void>(hot.take());
-        std::vector<const Claimed*> all;
-        for (const auto& job : jobs) all.push_back(&job);
-        BOOST_TEST(store::finish_batch(hot.database, kProcessor, all, history).size() == 10U);
-      });
-    }
+    const auto finish = [&](bool history, std::string_view detail) {
+      const auto jobs = claim(hot, 10);
+      static_cast<void>(hot.take());
+      std::vector<store::FinishClaim> all;
+      for (const auto& job : jobs) all.push_back({&job, detail});
+      BOOST_TEST(store::finish_batch(hot.database, kProcessor, all, history).size() == 10U);
+    };
+    check("finish_batch", hot, 20 + 8 * 10, [&] { finish(false, ""); });
+    check("finish_batch with history", hot, 20 + 8 * 10, [&] { finish(true, ""); });
+    check("finish_batch with details", hot, 20 + 8 * 10,
+          [&] { finish(true, R"({"status": 200})"); });
     check("release", hot, 20 + 4 * 2, [&] {
       const auto jobs = claim(hot, 2);
       static_cast<void>(hot.take());
