@@ -2,6 +2,7 @@
 // for long.
 #include "engine/maintenance.hpp"
 
+#include "store/kinds.hpp"
 #include "store/presence.hpp"
 #include "store/retention.hpp"
 #include "store/schema_version.hpp"
@@ -22,6 +23,7 @@ constexpr int kTrimBatch = 100'000;
 constexpr milliseconds kRescueLeast{1'000};
 constexpr milliseconds kRescueMost{60'000};
 constexpr milliseconds kSchemaEvery{10'000};
+constexpr milliseconds kKindsEvery{10'000};
 constexpr milliseconds kDepthsEvery{15'000};
 constexpr std::chrono::hours kRetentionEvery{1};
 constexpr milliseconds kRetentionAgain{60'000};
@@ -34,8 +36,9 @@ bool Maintenance::Chore::due(milliseconds every) {
   return true;
 }
 
-Maintenance::Maintenance(Services& services)
+Maintenance::Maintenance(Services& services, PausedKinds paused_kinds)
     : services_{services},
+      paused_kinds_{std::move(paused_kinds)},
       connection_{services.options.database, services.events, "maintenance", store::Use::chores} {}
 
 Maintenance::~Maintenance() { stop(); }
@@ -65,6 +68,11 @@ void Maintenance::schema_changed() {
   wakeup_.notify();
 }
 
+void Maintenance::kinds_changed() {
+  kinds_news_ = true;
+  wakeup_.notify();
+}
+
 std::string Maintenance::schema_problem() const {
   const std::lock_guard lock{mutex_};
   return schema_problem_;
@@ -82,6 +90,7 @@ milliseconds Maintenance::turn() {
     }
     if (dead_waiting_ && rescue_.due(rescue_every_)) rescue();
     if (schema_news_.exchange(false) || schema_.due(kSchemaEvery)) look_at_schema();
+    if (kinds_news_.exchange(false) || kinds_.due(kKindsEvery)) look_at_kinds();
     if (services_.options.admin.port && depths_.due(kDepthsEvery)) measure_depths();
     if (retention_.due(kRetentionEvery)) keep_retention();
     return milliseconds{1'000};
@@ -139,6 +148,12 @@ void Maintenance::look_at_schema() {
     schema_problem_ = problem ? problem->what() : "";
   }
   if (problem && services_.give_up) services_.give_up(*problem);
+}
+
+/// Told by outbox.pause_kind() and outbox.resume_kind(), and looked for now and then, as
+/// notifications may be lost.
+void Maintenance::look_at_kinds() {
+  if (paused_kinds_) paused_kinds_(store::paused_kinds(connection_.get()));
 }
 
 /// Hourly. Every delete is bounded; the next second goes on with what is left.

@@ -1,8 +1,9 @@
-// Slow chores of a processor: rescue, retention, depth of the queues, a look at the schema. One
-// thread, one connection.
+// Slow chores of a processor: rescue, retention, depth of the queues, a look at the schema and at
+// the paused kinds. One thread, one connection.
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <mutex>
 #include <set>
 #include <stop_token>
@@ -19,7 +20,10 @@ namespace outbox::engine {
 
 class Maintenance {
  public:
-  explicit Maintenance(Services& services);
+  /// Gets the kinds that are paused now, on the thread of turn().
+  using PausedKinds = std::function<void(const std::vector<std::string>&)>;
+
+  explicit Maintenance(Services& services, PausedKinds paused_kinds = {});
   ~Maintenance();
 
   void start();
@@ -32,6 +36,8 @@ class Maintenance {
 
   /// A migration was applied or rolled back: look at once. Any thread.
   void schema_changed();
+  /// Kinds were paused or resumed: look at once. Any thread.
+  void kinds_changed();
 
   /// Why the schema cannot be worked with; empty when it can, or when the database does not answer.
   /// Any thread.
@@ -48,6 +54,7 @@ class Maintenance {
   [[nodiscard]] bool trim_history(store::Database& database);
   [[nodiscard]] bool prune(store::Database& database);
   void look_at_schema();
+  void look_at_kinds();
   void keep_retention();
   void measure_depths();
 
@@ -57,14 +64,16 @@ class Maintenance {
   };
 
   Services& services_;
+  const PausedKinds paused_kinds_;
   Connection connection_;
   // only the maintenance thread
-  Chore rescue_, schema_, retention_, depths_;
+  Chore rescue_, schema_, kinds_, retention_, depths_;
   std::set<store::HistoryDay> trimmed_;
   core::milliseconds rescue_every_{1'000};
   std::atomic<bool> dead_waiting_{false};
   std::atomic<bool> fresh_death_{false};
   std::atomic<bool> schema_news_{true};
+  std::atomic<bool> kinds_news_{true};
   std::atomic<int> schema_version_{0};
   mutable std::mutex mutex_;
   std::string schema_problem_;  // guarded by mutex_

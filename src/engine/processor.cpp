@@ -6,6 +6,7 @@
 
 #include <outbox/version.hpp>
 
+#include "store/kinds.hpp"
 #include "store/presence.hpp"
 #include "store/privileges.hpp"
 #include "store/retention.hpp"
@@ -32,7 +33,8 @@ Processor::Processor(const core::Options& options, const HandlerTable& handlers,
     : options_{options},
       handlers_{handlers},
       events_{events},
-      waker_{options, events, suspects_hint_, [this] { maintenance_.schema_changed(); }},
+      waker_{options, events, suspects_hint_, [this] { maintenance_.schema_changed(); },
+             [this] { maintenance_.kinds_changed(); }},
       membership_{options,
                   registration(),
                   events,
@@ -47,7 +49,8 @@ Processor::Processor(const core::Options& options, const HandlerTable& handlers,
                        }}},
       services_{options, handlers, events,         membership_,
                 waker_,  solo_,    suspects_hint_, once(std::move(give_up))},
-      maintenance_{services_} {
+      maintenance_{services_,
+                   [this](const std::vector<std::string>& kinds) { set_paused(kinds); }} {
   for (const auto& [name, queue] : options.queues)
     queues_.push_back(std::make_unique<Queue>(services_, name, queue));
 }
@@ -62,6 +65,17 @@ Processor::GiveUp Processor::once(GiveUp give_up) {
   return [this, give_up = std::move(give_up)](const core::Error& why) {
     if (give_up && !stopping_ && !gave_up_.exchange(true)) give_up(why);
   };
+}
+
+/// What the cursors have passed while its kind was paused is found by a look from the start, as
+/// after any wake-up. Suspects have been looked for in vain when the news came.
+void Processor::set_paused(const std::vector<std::string>& kinds) {
+  bool changed = false;
+  for (const auto& queue : queues_) changed = queue->set_paused(kinds) || changed;
+  if (!changed) return;
+  ++suspects_hint_;
+  waker_.found_work();
+  waker_.wake_lanes();
 }
 
 store::Registration Processor::registration() const {
@@ -84,6 +98,7 @@ std::string Processor::check_database() {
     events_.privileged_role("role " + standing.role + " is " + standing.excess +
                             ", and so are all handlers");
   store::save_queues(database, options_.queues);
+  set_paused(store::paused_kinds(database));
   return standing.role;
 }
 

@@ -41,6 +41,7 @@ class Processor {
   /// Returns the role that it works as.
   std::string check_database();
   [[nodiscard]] GiveUp once(GiveUp give_up);
+  void set_paused(const std::vector<std::string>& kinds);
   void cancel_late_groups();
   [[nodiscard]] store::Registration registration() const;
 

@@ -25,6 +25,10 @@ class Queue {
   /// their threads.
   [[nodiscard]] bool join();
   void fence() { dispatcher_.fence(); }
+  /// As LanePlan::set_paused. Any thread.
+  [[nodiscard]] bool set_paused(const std::vector<std::string>& kinds) {
+    return plan_.set_paused(kinds);
+  }
   /// After join(): some claims could not be given back.
   [[nodiscard]] bool left_claims() const { return dispatcher_.left_claims(); }
   /// Server processes of direct groups that are running now.

@@ -28,11 +28,12 @@ constexpr milliseconds kContentLook{50};
 }  // namespace
 
 Waker::Waker(const core::Options& options, observe::Events& events, std::atomic<int>& suspects_hint,
-             std::function<void()> schema_changed)
+             std::function<void()> schema_changed, std::function<void()> kinds_changed)
     : options_{options},
       events_{events},
       suspects_hint_{suspects_hint},
-      schema_changed_{std::move(schema_changed)} {}
+      schema_changed_{std::move(schema_changed)},
+      kinds_changed_{std::move(kinds_changed)} {}
 
 Waker::~Waker() { stop(); }
 
@@ -128,11 +129,11 @@ void Waker::turn(const std::stop_token& stop) {
 }
 
 store::Woken Waker::wait(milliseconds most) {
-  const auto woken = store::wait_for_notification(*database_, wakeup_.descriptor(), most);
-  const bool schema = woken == store::Woken::schema;
-  if (schema || woken == store::Woken::notified) ++suspects_hint_;
-  if (schema && schema_changed_) schema_changed_();
-  return woken;
+  const auto waited = store::wait_for_notification(*database_, wakeup_.descriptor(), most);
+  if (waited.by == store::Woken::notified) ++suspects_hint_;
+  if (waited.schema && schema_changed_) schema_changed_();
+  if (waited.kinds && kinds_changed_) kinds_changed_();
+  return waited.by;
 }
 
 void Waker::doze() {

@@ -57,9 +57,10 @@ class Lane {
 class Waker {
  public:
   /// `suspects_hint` goes up with every notification: it may have come from a rescue.
-  /// `schema_changed` is called on the waker's thread when a migration was applied or rolled back.
+  /// On the waker's thread `schema_changed` is called when a migration was applied or rolled back,
+  /// `kinds_changed` when kinds were paused or resumed.
   Waker(const core::Options& options, observe::Events& events, std::atomic<int>& suspects_hint,
-        std::function<void()> schema_changed = {});
+        std::function<void()> schema_changed = {}, std::function<void()> kinds_changed = {});
   ~Waker();
 
   [[nodiscard]] Lane& add_lane();
@@ -96,6 +97,7 @@ class Waker {
   observe::Events& events_;
   std::atomic<int>& suspects_hint_;
   const std::function<void()> schema_changed_;
+  const std::function<void()> kinds_changed_;
   std::vector<std::unique_ptr<Lane>> lanes_;  // constant once started
 
   std::optional<store::Database> database_;  // only the waker's thread

@@ -122,16 +122,20 @@ std::string with_database(const std::string& url, const std::string& database) {
 // to 7.10.
 class Session::Receiver : public pqxx::notification_receiver {
  public:
-  Receiver(pqxx::connection& connection, const std::string& channel)
-      : pqxx::notification_receiver{connection, channel}, own_pid_{connection.backendpid()} {}
+  Receiver(pqxx::connection& connection, const std::string& channel, std::set<std::string> words)
+      : pqxx::notification_receiver{connection, channel},
+        own_pid_{connection.backendpid()},
+        words_{std::move(words)} {}
   void operator()(const std::string& payload, int backend_pid) override {
     if (backend_pid == own_pid_) return;
-    if (!received || !payload.empty()) received = payload;
+    if (!received) received.emplace();
+    if (words_.count(payload) > 0) received->insert(payload);
   }
-  std::optional<std::string> received;
+  std::optional<Words> received;
 
  private:
   const int own_pid_;
+  const std::set<std::string> words_;
 };
 
 Session::Session(const ConnectSpec& spec) : connection_{connect(spec)} {
@@ -202,15 +206,15 @@ void Session::look_at_settings() {
   }
 }
 
-void Session::listen(const std::string& channel) {
+void Session::listen(const std::string& channel, Words words) {
   try {
-    receiver_ = std::make_unique<Receiver>(connection_, channel);
+    receiver_ = std::make_unique<Receiver>(connection_, channel, std::move(words));
   } catch (...) {
     rethrow_classified();
   }
 }
 
-std::optional<std::string> Session::take_notifications() {
+std::optional<Session::Words> Session::take_notifications() {
   if (!receiver_) return std::nullopt;
   try {
     // After the server has gone the first call finds nothing, quietly; the second one throws.

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_set>
 #include <utility>
@@ -85,8 +86,10 @@ class Session {
   /// Somebody else has set it.
   void forget_limit() { limit_text_.clear(); }
 
-  /// Subscribes to a channel; take_notifications() tells what came from other sessions.
-  void listen(const std::string& channel);
+  using Words = std::set<std::string>;
+  /// Subscribes to a channel; take_notifications() tells what came from other sessions. Of the
+  /// payloads only `words` are kept: anybody may send anything.
+  void listen(const std::string& channel, Words words = {});
 
   /// Runs plain SQL, several statements allowed, no parameters. Throws core::DbError.
   void run_script(const std::string& sql);
@@ -120,9 +123,9 @@ class Session {
     return exec_prepared(tx, statement.name, args...);
   }
 
-  /// Whether a notification came in since the last call, and the payload of the last that had one;
-  /// never waits. Throws core::DbError when the connection is lost.
-  [[nodiscard]] std::optional<std::string> take_notifications();
+  /// Whether a notification came in since the last call, and which words came as payloads; never
+  /// waits. Throws core::DbError when the connection is lost.
+  [[nodiscard]] std::optional<Words> take_notifications();
 
   [[nodiscard]] pqxx::connection& raw() { return connection_; }
   [[nodiscard]] int backend_pid() const { return backend_pid_; }

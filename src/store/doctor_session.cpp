@@ -96,7 +96,7 @@ Findings check_notify(Checkup& checkup) {
   listener.session().listen(channel);
   const auto started = steady_clock::now();
   ask(checkup.database, kNotify, channel);
-  if (wait_for_notification(listener, -1, kPatience) != Woken::notified) {
+  if (wait_for_notification(listener, -1, kPatience).by != Woken::notified) {
     return {
         problem("notify", "a notification did not arrive within 5 s",
                 "sleeping processors are not woken: jobs wait for the poll interval",

@@ -39,16 +39,21 @@ SELECT pg_advisory_unlock_all(), CASE WHEN NOT pg_try_advisory_xact_lock(7306801
 
 constexpr int kStripes = 16;
 
-// The trigger of the ledger says so in the payload.
-std::optional<Woken> news(pg::Session& session) {
-  const auto payload = session.take_notifications();
-  if (!payload) return std::nullopt;
-  return *payload == "schema" ? Woken::schema : Woken::notified;
+// The trigger of the ledger and the functions that pause and resume kinds say so in the payload.
+constexpr const char* kSchemaNews = "schema";
+constexpr const char* kKindsNews = "kinds";
+
+std::optional<Waited> news(pg::Session& session) {
+  const auto words = session.take_notifications();
+  if (!words) return std::nullopt;
+  return Waited{.by = Woken::notified,
+                .schema = words->count(kSchemaNews) > 0,
+                .kinds = words->count(kKindsNews) > 0};
 }
 
 }  // namespace
 
-void listen(Database& database) { database.session().listen("outbox"); }
+void listen(Database& database) { database.session().listen("outbox", {kSchemaNews, kKindsNews}); }
 
 Sleep fall_asleep(Database& database) {
   auto& session = database.session();
@@ -70,17 +75,17 @@ void wake_up(Database& database, Sleep sleep) {
 
 void tell_everybody(Database& database) { database.session().run_script("NOTIFY outbox"); }
 
-Woken wait_for_notification(Database& database, int descriptor, std::chrono::milliseconds most) {
+Waited wait_for_notification(Database& database, int descriptor, std::chrono::milliseconds most) {
   auto& session = database.session();
   // A notification may have come with the answer of the last statement.
-  if (const auto woken = news(session)) return *woken;
+  if (const auto heard = news(session)) return *heard;
   pollfd waits[2] = {{session.socket(), POLLIN, 0}, {descriptor, POLLIN, 0}};
   const int ready = ::poll(waits, 2, static_cast<int>(most.count()));
-  if (ready <= 0) return Woken::timeout;
+  if (ready <= 0) return {Woken::timeout};
   if (waits[0].revents != 0) {
-    if (const auto woken = news(session)) return *woken;
+    if (const auto heard = news(session)) return *heard;
   }
-  return waits[1].revents != 0 ? Woken::by_descriptor : Woken::timeout;
+  return {waits[1].revents != 0 ? Woken::by_descriptor : Woken::timeout};
 }
 
 std::vector<pg::Statement> sleep_statements() {

@@ -29,13 +29,18 @@ void wake_up(Database& database, Sleep sleep);
 /// Notifies every processor: something became claimable that no INSERT announced.
 void tell_everybody(Database& database);
 
-/// What ended a wait; `schema`: the ledger of migrations has changed, and jobs may have come with
-/// it.
-enum class Woken { notified, schema, by_descriptor, timeout };
+enum class Woken { notified, by_descriptor, timeout };
+
+/// What ended a wait, and what was told with it: jobs may have come together with any of it.
+struct Waited {
+  Woken by{};
+  bool schema{false};  ///< The ledger of migrations has changed.
+  bool kinds{false};   ///< Kinds were paused or resumed.
+};
 
 /// Waits for a notification, for `descriptor` to become readable, or for `most`. Throws
 /// core::DbError when the connection is lost.
-[[nodiscard]] Woken wait_for_notification(Database& database, int descriptor,
-                                          std::chrono::milliseconds most);
+[[nodiscard]] Waited wait_for_notification(Database& database, int descriptor,
+                                           std::chrono::milliseconds most);
 
 }  // namespace outbox::store

@@ -206,6 +206,14 @@ BOOST_AUTO_TEST_CASE(a_notification_is_taken_once_and_a_lost_connection_is_notic
   BOOST_TEST(
       test::eventually(test::kPatience, [&] { return session.take_notifications().has_value(); }));
   BOOST_TEST(!session.take_notifications());
+  session.listen("bell", {"fire", "flood", "storm"});
+  db.exec("NOTIFY bell, 'fire'; NOTIFY bell, 'anything'; NOTIFY bell; NOTIFY bell, 'storm'");
+  std::optional<pg::Session::Words> words;
+  BOOST_TEST_REQUIRE(test::eventually(test::kPatience, [&] {
+    words = session.take_notifications();
+    return words.has_value();
+  }));
+  BOOST_TEST((*words == pg::Session::Words{"fire", "storm"}));
   session.run_script("NOTIFY bell");  // its own does not count
   db.exec("SELECT 1");
   BOOST_TEST(!session.take_notifications());

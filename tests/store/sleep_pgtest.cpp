@@ -81,7 +81,7 @@ struct Fixture {
         std::to_string(database.backend_pid()));
   }
   Woken wait(store::Database& database, milliseconds most) {
-    return store::wait_for_notification(database, bell.fd, most);
+    return store::wait_for_notification(database, bell.fd, most).by;
   }
 };
 
@@ -206,6 +206,24 @@ BOOST_AUTO_TEST_CASE(a_wait_ends_by_the_bell_or_the_time) {
   BOOST_TEST((wait(a, milliseconds{10'000}) != Woken::timeout));
 }
 
+BOOST_AUTO_TEST_CASE(what_is_told_together_is_heard_together) {
+  BOOST_TEST((store::fall_asleep(a) == Sleep::leader));
+  const auto told = [&](const std::string& sql) {
+    db.exec(sql);
+    const auto heard = store::wait_for_notification(a, bell.fd, milliseconds{10'000});
+    BOOST_TEST((heard.by == Woken::notified));
+    return std::pair{heard.schema, heard.kinds};
+  };
+  BOOST_TEST((told(kInsert) == std::pair{false, false}));
+  BOOST_TEST((told("NOTIFY outbox, 'schema'") == std::pair{true, false}));
+  BOOST_TEST((told("SELECT outbox.pause_kind('k')") == std::pair{false, true}));
+  BOOST_TEST((told("SELECT outbox.resume_kind('k')") == std::pair{false, true}));
+  BOOST_TEST((told("NOTIFY outbox, 'other words'") == std::pair{false, false}));
+  BOOST_TEST((told(std::string{"NOTIFY outbox, 'schema'; NOTIFY outbox, 'kinds'; "} + kInsert) ==
+              std::pair{true, true}));
+  store::wake_up(a, Sleep::leader);
+}
+
 // Rounds of a few inserts by several producers at random moments around the falling asleep, one in
 // four with a transaction that stays open a little; two sleepers, one time in three waking by
 // themselves. Then nobody inserts any more until both have seen all: a wake-up that were lost would
@@ -251,7 +269,7 @@ BOOST_AUTO_TEST_CASE(no_wake_up_is_lost_whenever_a_sleeper_rests) {
           ++count.rests;
           const bool by_itself = random() % 3 == 0;
           const milliseconds most{by_itself ? 1 : 3'000};
-          const auto woken = store::wait_for_notification(mine, silent.fd, most);
+          const auto woken = store::wait_for_notification(mine, silent.fd, most).by;
           if (woken != Woken::notified && !by_itself) ++count.lost;
         }
         store::wake_up(mine, sleep);
