@@ -4,21 +4,11 @@
 #include "cli/output.hpp"
 #include "config/load.hpp"
 #include "config/print.hpp"
-#include "core/error.hpp"
 #include "core/text.hpp"
 
 namespace outbox::cli {
 
 namespace {
-
-std::string file_given(const Target& target) {
-  if (!target.config.empty()) return target.config;
-  const auto file = config::process_environment()("OUTBOX_CONFIG");
-  if (file && !file->empty()) return *file;
-  throw core::Error{core::ExitCode::usage,
-                    "no configuration file is named: expected --config FILE or the environment "
-                    "variable OUTBOX_CONFIG"};
-}
 
 CLI::App& add_command(CLI::App& config, const char* name, const char* description, Target& target) {
   CLI::App& command = *config.add_subcommand(name, description);
@@ -35,7 +25,7 @@ void add_config(CLI::App& app, const OnRun& on_run) {
   add_command(config, "check", "Tell everything that is wrong with it", *target)
       .callback([target, on_run] {
         on_run([target] {
-          const std::string file = file_given(*target);
+          const std::string file = config_file(*target);
           (void)load_config(file);
           print(core::printable(file, 1'024) + ": the configuration is right\n");
           return core::ExitCode::ok;
@@ -44,7 +34,7 @@ void add_config(CLI::App& app, const OnRun& on_run) {
   add_command(config, "print", "The values in effect as YAML, passwords hidden", *target)
       .callback([target, on_run] {
         on_run([target] {
-          print(config::print(load_config(file_given(*target))));
+          print(config::print(load_config(config_file(*target))));
           return core::ExitCode::ok;
         });
       });

@@ -8,6 +8,7 @@
 
 #include "cli/bench.hpp"
 #include "cli/config.hpp"
+#include "cli/deliver.hpp"
 #include "cli/doctor.hpp"
 #include "cli/failure.hpp"
 #include "cli/jobs.hpp"
@@ -15,6 +16,7 @@
 #include "cli/output.hpp"
 #include "cli/queues.hpp"
 #include "cli/run.hpp"
+#include "cli/sign.hpp"
 #include "cli/stats.hpp"
 #include "core/error.hpp"
 #include "store/schema_version.hpp"
@@ -72,6 +74,8 @@ void add_commands(CLI::App& app, const OnRun& on_run, const Registry& registry) 
   add_config(app, on_run);
   add_jobs(app, on_run);
   add_queues(app, on_run);
+  add_deliver(app, on_run);
+  add_sign(app, on_run);
   add_stats(app, on_run);
   add_doctor(app, on_run);
   add_migrate(app, on_run);

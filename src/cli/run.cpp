@@ -18,6 +18,7 @@
 #include "observe/events.hpp"
 #include "observe/log.hpp"
 #include "store/handler_check.hpp"
+#include "store/message_id.hpp"
 #include "store/privileges.hpp"
 
 namespace outbox::cli {
@@ -50,7 +51,8 @@ engine::HandlerTable make_handlers(const core::Options& options, const Registry&
     throw core::Error{core::ExitCode::configuration, all,
                       "deploy the function or mend the statement, then start again"};
   }
-  return handlers::make_table(options, checked.bodies, registry, {"msg_", events});
+  return handlers::make_table(options, checked.bodies, registry,
+                              {store::message_prefix(database), events});
 }
 
 /// Why the processor gave itself up, from whichever thread; it wakes the main thread as a user

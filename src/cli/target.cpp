@@ -54,6 +54,15 @@ void add_target(CLI::App& command, Target& target) {
       ->excludes(url);
 }
 
+std::string config_file(const Target& target) {
+  if (!target.config.empty()) return target.config;
+  const auto file = config::process_environment()("OUTBOX_CONFIG");
+  if (file && !file->empty()) return *file;
+  throw core::Error{core::ExitCode::usage,
+                    "no configuration file is named: expected --config FILE or the environment "
+                    "variable OUTBOX_CONFIG"};
+}
+
 core::Options load_config(const std::string& file) {
   auto loaded = config::load_file(file, config::process_environment());
   if (loaded.errors.empty()) return std::move(loaded.options);

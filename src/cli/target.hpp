@@ -32,6 +32,9 @@ void add_target(CLI::App& command, Target& target);
 /// (pending, schema_newer).
 [[nodiscard]] store::Database open(const Target& target, const std::string& role);
 
+/// --config, else OUTBOX_CONFIG. Throws core::Error (usage) when neither is given.
+[[nodiscard]] std::string config_file(const Target& target);
+
 /// Reads a configuration file. Throws core::Error (configuration) that lists everything that is
 /// wrong with it.
 [[nodiscard]] core::Options load_config(const std::string& file);

@@ -239,6 +239,43 @@ kill -TERM "$pid"
 wait "$pid" || fail "the processor ended with $?"
 pid=''
 
+# --- sign, deliver: the vector is that of the reference libraries of Standard Webhooks
+(umask 077 && echo whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw >"$dir/keys" && echo bearer-secret >"$dir/token")
+output=$(printf '{"test": 2432232314}' | "$outboxd" sign --secret-file "$dir/keys" --id msg_p5jXN8AQM9LWM0D4loKWxJek --timestamp 1614265330)
+[[ $output == *'webhook-signature: v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=' ]] || fail "sign: $output"
+json 0 "doc ->> 'webhook-timestamp'" 7 "$outboxd" sign --secret-file "$dir/keys" --timestamp 7 --json
+expect 2 "--id: expected" "$outboxd" sign --secret-file "$dir/keys" --id 'a.b'
+echo whsec_short >"$dir/keys.bad" && chmod 600 "$dir/keys.bad"
+expect 78 'hint: ' "$outboxd" sign --secret-file "$dir/keys.bad"
+[[ $output != *short* ]] || fail 'sign quotes a key'
+chmod 644 "$dir/keys.bad"
+expect 78 'can be read by everybody' "$outboxd" sign --secret-file "$dir/keys.bad"
+cat >"$dir/deliver.yaml" <<YAML
+database:
+  url: "$worker_url"
+kinds:
+  hook:
+    http: {url: "http://127.0.0.1:9/orders/{id}", signing_file: keys, bearer_file: token}
+  program:
+    exec: {argv: [/bin/cat, -n], env: [HOME]}
+YAML
+hook=$(sql "INSERT INTO outbox.jobs (kind, queue, payload, headers) VALUES ('hook', 'later', '{\"id\": \"a b\"}', '{\"http\": {\"X-T\": \"1\"}}') RETURNING id")
+program=$(sql "INSERT INTO outbox.jobs (kind, queue, payload) VALUES ('program', 'later', '[1]') RETURNING id")
+other=$(sql "INSERT INTO outbox.jobs (kind, queue) VALUES ('other', 'later') RETURNING id")
+expect 0 'POST http://127.0.0.1:9/orders/a%20b' "$outboxd" deliver --dry-run "$hook" --config "$dir/deliver.yaml"
+for part in "webhook-id: msg_" "_$hook" 'webhook-signature: v1,' 'Authorization: (hidden)' 'X-T: 1' 'outbox-attempt: 1' '{"id": "a b"}'; do
+  [[ $output == *"$part"* ]] || fail "deliver: no '$part' in $output"
+done
+[[ $output != *bearer-secret* ]] || fail 'deliver shows the token'
+json 0 "doc ->> 'body'" '{"id": "a b"}' "$outboxd" deliver --dry-run "$hook" --config "$dir/deliver.yaml" --json
+expect 0 '/bin/cat -n' "$outboxd" deliver --dry-run "$program" --config "$dir/deliver.yaml"
+[[ $output == *"OUTBOX_JOB_ID=$program"* && $output == *'HOME=(hidden)'* && $output == *'[1]' ]] || fail "deliver: $output"
+expect 2 'expected --dry-run' "$outboxd" deliver "$hook" --config "$dir/deliver.yaml"
+expect 6 'no http or exec kind here' "$outboxd" deliver --dry-run "$other" --config "$dir/deliver.yaml"
+expect 6 'not live' "$outboxd" deliver --dry-run 999999 --config "$dir/deliver.yaml"
+sql "UPDATE outbox.jobs SET payload = '{}' WHERE id = $hook"
+expect 6 'cannot be delivered' "$outboxd" deliver --dry-run "$hook" --config "$dir/deliver.yaml"
+
 if ((failures > 0)); then
   echo "$failures failures"
   exit 1
