@@ -1,6 +1,7 @@
 // Lays out jobs.
 #include "cli/job_text.hpp"
 
+#include "cli/detail_text.hpp"
 #include "core/text.hpp"
 
 namespace outbox::cli {
@@ -71,7 +72,20 @@ std::string failures_text(const store::JobDetail& detail) {
                failure.sqlstate.empty() ? "-" : failure.sqlstate, std::to_string(failure.processor),
                failure.error});
   }
-  return '\n' + table.text();
+  std::string text = '\n' + table.text();
+  for (const auto& failure : detail.failures) {
+    if (failure.detail.empty()) continue;
+    text += "\nattempt " + std::to_string(failure.attempt) + ", " +
+            when(failure.failed_at, detail.now) + ":\n" + detail_lines(failure.detail);
+  }
+  return text;
+}
+
+/// null for an empty text. Our own objects: their numbers lose nothing here.
+Json parsed(const std::string& detail) {
+  if (detail.empty()) return nullptr;
+  auto json = Json::parse(detail, nullptr, false);
+  return json.is_discarded() ? Json(detail) : json;
 }
 
 /// Puts raw JSON text where the document has `"name": null`. That byte sequence cannot be part of a
@@ -142,7 +156,9 @@ std::string detail_text(const store::JobDetail& detail) {
   lines.add("payload", detail.readable ? detail.payload : "not readable by this role",
             kPayloadShown);
   if (detail.payload.size() > kPayloadShown) lines.add("", "(the whole payload: --json)");
-  return lines.text() + failures_text(detail);
+  const std::string kept =
+      detail.detail.empty() ? "" : "\nwhat its handler got back:\n" + detail_lines(detail.detail);
+  return lines.text() + kept + failures_text(detail);
 }
 
 std::string detail_json(const store::JobDetail& detail) {
@@ -154,6 +170,7 @@ std::string detail_json(const store::JobDetail& detail) {
   json["payload_readable"] = detail.readable;
   json["payload"] = nullptr;
   json["headers"] = nullptr;
+  json["detail"] = parsed(detail.detail);
   Json failures = Json::array();
   for (const auto& failure : detail.failures) {
     failures.push_back({{"failed_at", json_moment(failure.failed_at)},
@@ -161,7 +178,8 @@ std::string detail_json(const store::JobDetail& detail) {
                         {"attempt", failure.attempt},
                         {"reason", failure.reason},
                         {"sqlstate", json_text(failure.sqlstate)},
-                        {"error", failure.error}});
+                        {"error", failure.error},
+                        {"detail", parsed(failure.detail)}});
   }
   json["failures"] = std::move(failures);
   json["now"] = json_moment(detail.now);

@@ -12,6 +12,7 @@
 #include "cli/doctor.hpp"
 #include "cli/failure.hpp"
 #include "cli/jobs.hpp"
+#include "cli/kinds.hpp"
 #include "cli/migrate.hpp"
 #include "cli/output.hpp"
 #include "cli/queues.hpp"
@@ -31,7 +32,7 @@ constexpr const char* kFooter =
     "Exit codes: 0 done; 1 failed, nothing changed; 2 wrong command line; 3 migrations pending; 4 "
     "not as expected;\n"
     "5 busy, retry later; 6 refused; 7 live processors in the way; 8 schema too new; 66 no such "
-    "job or queue;\n"
+    "job, queue or kind;\n"
     "69 database unreachable, retry later; 70 bug; 78 wrong configuration.";
 
 void add_run(CLI::App& app, const OnRun& on_run, const Registry& registry) {
@@ -74,6 +75,7 @@ void add_commands(CLI::App& app, const OnRun& on_run, const Registry& registry) 
   add_config(app, on_run);
   add_jobs(app, on_run);
   add_queues(app, on_run);
+  add_kinds(app, on_run);
   add_deliver(app, on_run);
   add_sign(app, on_run);
   add_stats(app, on_run);

@@ -23,17 +23,17 @@ SELECT bool_and(has_column_privilege('outbox.' || t, c, 'SELECT'))
   ", x.payload, x.headers, " OUTBOX_MOMENT(                                                        \
       "x.expires_at") ", x.reason, x.suspect,"                                                     \
                       " (SELECT p.name FROM outbox.processors p WHERE p.id = s.claimed_by),"       \
-                      " (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"                 \
+                      " (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, x.detail"       \
                       " FROM outbox.job_states s CROSS JOIN LATERAL ("                             \
                       "SELECT " content_of(                                                        \
-                          "j") ", j.expires_at, NULL::text AS reason, j.suspect FROM outbox.jobs " \
-                               "j WHERE j.id = $1::bigint"                                         \
+                          "j") ", j.expires_at, NULL::text AS reason, j.suspect, NULL::jsonb AS "  \
+                               "detail FROM outbox.jobs j WHERE j.id = $1::bigint"                 \
                                " UNION ALL SELECT " content_of(                                    \
-                                   "d") ", d.expires_at, d.reason, false FROM outbox.dead_jobs d " \
-                                        "WHERE d.id = $1::bigint"                                  \
+                                   "d") ", d.expires_at, d.reason, false, NULL FROM "              \
+                                        "outbox.dead_jobs d WHERE d.id = $1::bigint"               \
                                         " UNION ALL SELECT " content_of(                           \
-                                            "f") ", NULL, NULL, false FROM outbox.finished_jobs "  \
-                                                 "f WHERE f.id = $1::bigint"                       \
+                                            "f") ", NULL, NULL, false, f.detail FROM "             \
+                                                 "outbox.finished_jobs f WHERE f.id = $1::bigint"  \
                                                  ") x WHERE s.id = $1::bigint LIMIT 1"
 #define OUTBOX_CONTENT(table) table ".payload, " table ".headers"
 #define OUTBOX_NO_CONTENT(table) "NULL::jsonb AS payload, NULL::jsonb AS headers"
@@ -45,12 +45,13 @@ constexpr pg::Statement kShowPart{"jobs_show_part",
 #undef OUTBOX_SHOW
 
 // Index: job_failures_job_id_idx, backwards, so that a job with endless failures costs no more than
-// what is shown. No locks.
+// what is shown. Its order numbers the rows, too. No locks.
 constexpr pg::Statement kFailures{
     "jobs_show_failures",
     "/* outbox:jobs_show_failures */ SELECT " OUTBOX_MOMENT("f.failed_at")
-    ", f.processor_id, f.attempt, f.reason, f.sqlstate, f.error FROM outbox.job_failures f"
-    " WHERE f.job_id = $1::bigint ORDER BY f.failed_at DESC LIMIT $2::int"};
+    ", f.processor_id, f.attempt, f.reason, f.sqlstate, f.error,"
+    " CASE WHEN row_number() OVER (ORDER BY f.failed_at DESC) <= $3::int THEN f.detail END"
+    " FROM outbox.job_failures f WHERE f.job_id = $1::bigint ORDER BY f.failed_at DESC LIMIT $2::int"};
 
 }  // namespace
 
@@ -69,7 +70,8 @@ std::optional<JobDetail> jobs_show(Database& database, std::int64_t id) {
   detail.suspect = row[kFirst + 4].as<bool>();
   detail.processor_name = pg::text(row[kFirst + 5]);
   detail.now = Moment{std::chrono::microseconds{row[kFirst + 6].as<std::int64_t>()}};
-  for (const auto& failed : database.session().run(kFailures, id, kFailuresShown)) {
+  detail.detail = pg::text(row[kFirst + 7]);
+  for (const auto& failed : database.session().run(kFailures, id, kFailuresShown, kDetailsShown)) {
     JobFailure failure;
     failure.failed_at = Moment{std::chrono::microseconds{failed[0].as<std::int64_t>()}};
     failure.processor = failed[1].as<int>();
@@ -77,6 +79,7 @@ std::optional<JobDetail> jobs_show(Database& database, std::int64_t id) {
     failure.reason = pg::text(failed[3]);
     failure.sqlstate = pg::text(failed[4]);
     failure.error = pg::text(failed[5]);
+    failure.detail = pg::text(failed[6]);
     detail.failures.push_back(std::move(failure));
   }
   std::reverse(detail.failures.begin(), detail.failures.end());

@@ -17,7 +17,10 @@ store::JobDetail detail() {
   out.payload = R"({"n": 123456789012345678901234567890.10, "headers": null, "payload": null})";
   out.headers = R"({"payload": null})";
   out.dead_reason = "attempts";
+  out.detail = R"({"status": 200, "payload": null})";
   out.failures.push_back({{}, 1, 20, "error", "23505", "duplicate\nkey"});
+  out.failures.push_back(
+      {{}, 1, 21, "error", "", "503", R"({"status": 503, "stderr": "so\nnot", "headers": null})"});
   return out;
 }
 
@@ -34,12 +37,18 @@ BOOST_AUTO_TEST_CASE(payload_and_headers_stand_in_the_document_as_they_are) {
   BOOST_TEST(json.at("queue") == detail().job.queue);
   BOOST_TEST(json.at("id") == "9007199254740993");
   BOOST_TEST(json.at("failures").at(0).at("error") == "duplicate\nkey");
+  BOOST_TEST(json.at("failures").at(0).at("detail").is_null());
+  BOOST_TEST(json.at("failures").at(1).at("detail").at("status") == 503);
+  BOOST_TEST(json.at("failures").at(1).at("detail").at("headers").is_null());
+  BOOST_TEST(json.at("detail").at("status") == 200);
 }
 
 BOOST_AUTO_TEST_CASE(text_for_people_has_no_control_characters_and_every_part) {
   const std::string text = cli::detail_text(detail());
-  for (const char* part : {"9007199254740993", "dead", "attempts: no  [31m luck",
-                           "123456789012345678901234567890.10", "23505", "duplicate key"}) {
+  for (const char* part :
+       {"9007199254740993", "dead", "attempts: no  [31m luck", "123456789012345678901234567890.10",
+        "23505", "duplicate key", "what its handler got back:\n  status          200\n",
+        "attempt 21, ", "  status          503\n", "    | not\n"}) {
     BOOST_TEST(text.find(part) != std::string::npos, part);
   }
   BOOST_TEST(text.find('\x1B') == std::string::npos);

@@ -184,8 +184,20 @@ json 0 "doc #>> '{queues,0,queue}'" default "$outboxd" queues list --json
 json 0 "doc ->> 'result'" resumed "$outboxd" queues resume default --json
 expect 0 'nothing to do' "$outboxd" queues resume default
 expect 66 "there is no queue 'typo'" "$outboxd" queues resume typo
+expect 0 'is paused, since' "$outboxd" kinds pause mail --why 'the endpoint is gone'
+expect 0 'is paused already' "$outboxd" kinds pause mail
+expect 0 'is the name right?' "$outboxd" kinds pause typos
+expect 2 '64 characters' "$outboxd" kinds pause "$(printf 'k%.0s' {1..64})"
+expect 0 'the endpoint is gone' "$outboxd" kinds list
+json 0 "(doc #>> '{kinds,0,kind}') || ' ' || (doc #>> '{kinds,0,paused_why}')" 'mail the endpoint is gone' "$outboxd" kinds list --json
+json 0 "doc ->> 'result'" was_paused "$outboxd" kinds pause mail --json
+json 0 "doc ->> 'result'" resumed "$outboxd" kinds resume mail --json
+expect 0 'nothing to do' "$outboxd" kinds resume mail
+expect 66 "there is no kind 'typo'" "$outboxd" kinds resume typo
+[[ $(sql "SELECT string_agg(action, ' ' ORDER BY id) FROM outbox.audit WHERE kind = 'mail' AND queue = '*'") == 'pause resume' ]] ||
+  fail 'the kind is not in the audit'
 expect 0 'dead: test' "$outboxd" stats
-json 0 "(doc #>> '{processors,0,state}') || ' ' || (doc ->> 'schema')::int || ' ' || (doc #>> '{ended,0,queue}')" 'dead 4 default' \
+json 0 "(doc #>> '{processors,0,state}') || ' ' || (doc ->> 'schema')::int || ' ' || (doc #>> '{ended,0,queue}')" 'dead 5 default' \
   "$outboxd" stats --json
 
 # --- config
