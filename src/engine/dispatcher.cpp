@@ -238,9 +238,10 @@ std::vector<std::string> Dispatcher::kinds_of_threads() const {
 /// may be claimed.
 bool Dispatcher::hold_for_suspect(int processor) {
   if (suspect_) return true;
+  if (!wish_ && !suspects_due()) return false;
   const auto kinds = kinds_of_threads();
   if (!wish_) {
-    if (!suspects_due() || kinds.empty()) return false;
+    if (kinds.empty()) return false;
     if (!store::suspect_waiting(connection_.get(), request(processor, kinds, 1))) return false;
     wish_.emplace(services_.solo);
   }

@@ -32,10 +32,10 @@ struct Checkup {
 
   /// Looked at once, for the checks drift and storage. Throws core::DbError.
   const CatalogDrift& drift() {
-    if (!drift_) drift_ = catalog_drift(database);
-    return *drift_;
+    if (!drift_found) drift_found = catalog_drift(database);
+    return *drift_found;
   }
-  std::optional<CatalogDrift> drift_{};
+  std::optional<CatalogDrift> drift_found{};
 };
 
 using Findings = std::vector<Finding>;

@@ -71,7 +71,7 @@ refuses 78 'has 64 characters, expected at most 63' "queues: {$(printf 'q%.0s' {
 kinds: {k: {sql: SELECT 1}}"
 refuses 78 'kind nowhere: there is no function app.nowhere(jsonb[, bigint[, integer[, jsonb]]])' 'kinds: {nowhere: {function: app.nowhere}}'
 refuses 78 'may not use the role nobody_here' 'kinds: {k: {sql: SELECT 1, role: nobody_here}}'
-refuses 78 'neither sql nor function nor http nor exec' 'kinds: {k: {timeout: 1s}}'
+refuses 78 'it has no http, exec, sql or function' 'kinds: {k: {timeout: 1s}}'
 refuses 78 'kinds.k.http: is a second handler' "kinds: {k: {sql: SELECT 1, http: {url: 'https://h/'}}}"
 refuses 78 'a host that ends in a number, but is no IPv4 address' "kinds: {k: {http: {url: 'https://2130706433/'}}}"
 refuses 78 "the header 'Host' is set by outboxd itself" "kinds: {k: {http: {url: 'https://h/', headers: {Host: x}}}}"

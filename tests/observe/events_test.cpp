@@ -39,6 +39,10 @@ void every_event(Events& events) {
   events.isolating("default", 8, "statement timeout");
   events.lane_changed("default", "mail", "claimed", 600ms);
   events.kind_paused("mail", "the endpoint answered 410");
+  events.http_in_flight("hook", 7);
+  events.http_answered("hook", "5xx", 2s);
+  events.breaker_changed("hook", "https://shop.example:443", true, "answered 503", 5s, 1);
+  events.breaker_changed("hook", "https://shop.example:443", false, "", 0ms, 0);
   events.started(1, "host-1", "app_worker", 3, 9);
   events.privileged_role("a superuser");
   events.stopping("SIGTERM", 30s);
@@ -74,7 +78,8 @@ BOOST_AUTO_TEST_CASE(every_event_but_queue_depth_writes_one_line_of_its_name) {
   BOOST_TEST(names ==
              "claimed swept finished retried snoozed dead stale_finish exec_ended exec_no_room "
              "released rescued "
-             "resolved_in_doubt isolating lane_changed kind_paused started "
+             "resolved_in_doubt isolating lane_changed kind_paused "
+             "breaker_opened breaker_closed started "
              "privileged_role stopping stopped marked_dead fenced fell_asleep woke "
              "history_truncated pruned notice "
              "db_error db_recovered ");
@@ -122,6 +127,10 @@ BOOST_AUTO_TEST_CASE(every_metric_is_there_with_its_value) {
            "outboxd_queue_oldest_wait_seconds{queue=\"default\"} 1.5\n",
            "outboxd_queue_paused{queue=\"default\"} 1\n",
            "outboxd_db_errors_total{fault=\"outage\",where=\"claim\"} 1\n",
+           "outboxd_http_in_flight{kind=\"hook\"} 7\n",
+           "outboxd_http_answers_total{answer=\"5xx\",kind=\"hook\"} 1\n",
+           "outboxd_http_seconds_sum{kind=\"hook\"} 2\n",
+           "outboxd_http_breakers_open{kind=\"hook\"} 0\n",
            "outboxd_in_doubt_total 1\n",
            "outboxd_isolated_total 8\n",
            "outboxd_processors_marked_dead_total 1\n",
