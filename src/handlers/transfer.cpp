@@ -194,9 +194,22 @@ std::string Transfer::explain(CURLcode code) const {
     case CURLE_SSL_CACERT_BADFILE:
       return "its certificate is not accepted: " + why +
              "; hint: mend the certificate, or name its authority with ca_file";
+    case CURLE_SSL_CONNECT_ERROR:
+      return why +
+             "; hint: it must speak TLS 1.2 or later on this port; if it asks for a client "
+             "certificate, set client_cert_file and client_key_file of this kind";
+    case CURLE_SSL_CERTPROBLEM:
+      return why + "; hint: check client_cert_file and client_key_file of this kind";
     default:
-      return why;
+      break;
   }
+  // With TLS 1.3 a server refuses the client only after the handshake, when curl reads.
+  const bool refused = why.find("alert") != std::string::npos;
+  if (refused && why.find("certificate") != std::string::npos)
+    return why +
+           "; hint: it wants a client certificate that it knows; check client_cert_file and "
+           "client_key_file of this kind";
+  return why;
 }
 
 std::size_t Transfer::on_body(char* data, std::size_t one, std::size_t count, void* self) {
