@@ -30,7 +30,7 @@ quietly() {
 
 # npm_install DIR [PACKAGE]…: from the npm registry; without packages, those of DIR/package.json.
 npm_install() {
-  command -v npm >/dev/null || die "npm not found. hint: scripts/setup --dev"
+  command -v npm >/dev/null || die "npm not found. hint: scripts/setup"
   mkdir -p "$1"
   quietly "$1/npm.log" npm --prefix "$1" install --no-audit --no-fund --ignore-scripts "${@:2}" ||
     die "npm install ${*:2} failed, see above"
