@@ -43,8 +43,9 @@ export function answer(state, request, response) {
   const count = (state.answers.get(id) ?? 0) + 1;
   state.answers.set(id, count);
   if (state.mode === 'down') return response.writeHead(503).end('down for a while');
+  if (state.mode === 'fast') return plainly(request, response);
   if (url === '/endless') return endless(response);
-  if (url in delays && state.mode !== 'fast') return setTimeout(() => plainly(request, response), delays[url]);
+  if (url in delays) return setTimeout(() => plainly(request, response), delays[url]);
   if (url in torn && count === 1) return tear(request.socket, torn[url]);
   if (url in first && count === 1) return first[url](response);
   if (url === '/flaky' && count === 2) return response.writeHead(502).end();

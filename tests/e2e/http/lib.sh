@@ -37,17 +37,17 @@ receiver_stop() {
   receiver=''
 }
 
-receiver_mode() { curl -sS -o /dev/null "http://127.0.0.1:${port[control]}/$1"; } # receiver_mode up|down|refuse|fast
+receiver_mode() { curl -sS -o /dev/null "http://127.0.0.1:${port[control]}/$1"; } # receiver_mode up|down|refuse|fast (all are answered at once)
 under_way() { (($(curl -sS "http://127.0.0.1:${port[control]}/") >= $1)); }       # under_way COUNT
 has_received() { (($(wc -l <"$received/requests") >= $1)); }                      # has_received COUNT, not counting what refused
 
 # look: the table "received" is what the receiver has written so far. Its values have no byte 1 or 2.
 look() {
-  psql -X -q -v ON_ERROR_STOP=1 -d "$url" >/dev/null <<SQL
-CREATE TABLE IF NOT EXISTS public.received (r jsonb NOT NULL);
-CREATE OR REPLACE VIEW public.requests AS SELECT r ->> 'kind' AS kind, r ->> 'id' AS id, (r ->> 'attempt')::int AS attempt,
+  PGOPTIONS='-c client_min_messages=warning' psql -X -q -v ON_ERROR_STOP=1 -d "$url" <<SQL
+DROP TABLE IF EXISTS public.received CASCADE;
+CREATE TABLE public.received (r jsonb NOT NULL);
+CREATE VIEW public.requests AS SELECT r ->> 'kind' AS kind, r ->> 'id' AS id, (r ->> 'attempt')::int AS attempt,
   (r ->> 'at')::bigint AS at, r ->> 'sha256' AS sha256, (r ->> 'connection')::int AS connection, r FROM public.received;
-TRUNCATE public.received;
 \copy public.received FROM '$received/requests' (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02')
 SQL
 }

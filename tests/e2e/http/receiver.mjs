@@ -32,7 +32,7 @@ function connectionOf(request) {
 function record(listener, request, body) {
   const { headers, socket } = request;
   const line = {
-    at: Date.now(), listener, path: request.url, method: request.method, version: request.httpVersion,
+    at: Date.now(), mode: state.mode, listener, path: request.url, method: request.method, version: request.httpVersion,
     connection: connectionOf(request), from: socket.remoteAddress, id: headers['webhook-id'],
     timestamp: Number(headers['webhook-timestamp']), key: headers['idempotency-key'], attempt: Number(headers['outbox-attempt']),
     kind: headers['outbox-kind'], bytes: body.length, sha256: createHash('sha256').update(body).digest('hex'),
@@ -68,7 +68,7 @@ let plain = http.createServer(handler('plain'));
 const ports = [await listen('plain', plain)];
 const port = plain.address().port;
 
-// mode: up, down (503), or refuse: nobody listens. GET tells how many requests are under way.
+// mode: up, down (503), fast (204 at once), or refuse: nobody listens. GET tells how many requests are under way.
 const control = http.createServer(async (request, response) => {
   const mode = request.url.slice(1);
   if (mode !== '') {
