@@ -44,9 +44,6 @@ configure() {
   kind mutual_without "$secure:${port[mutual]}/" "$trust"
 }
 
-# Nobody listens there: it was just given to us, and back.
-closed_port() { node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })'; }
-
 enqueue() { # enqueue KIND [MAX-ATTEMPTS [COUNT]]
   sql "SELECT outbox.enqueue('$1', jsonb_build_object('n', n, 'text', E'a \"quote\", ü, \\\\ and 🐘', 'amount', 12.50), max_attempts => ${2:-5})
     FROM generate_series(1, ${3:-1}) n" "$app_url" >/dev/null

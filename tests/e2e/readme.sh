@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs every block of README.md, in order, as a reader would: sh, sql, yaml, js; compares the C++ one with the example that is built.
+# Runs the blocks of README.md, in order, as a reader would: sh, sql, yaml, js; compares the C++ one with the example that is built. Those
+# about endpoints and scripts are recipes.sh's.
 # SQL that begins a transaction is an application's, SQL that looks at queue_health an operator's, other SQL a superuser's; the logins
 # are those that README.md makes. What README.md deploys and rolls back is the next release's first migration (tests/next).
 # Needs OUTBOXD and OUTBOXD_NEXT (the programs), OUTBOX_TEST_PG (superuser URL of a throw-away cluster), OUTBOX_SOURCE_DIR.
@@ -104,6 +105,8 @@ run_block() {
 }
 
 awk -v dir="$work" '
+  /^## / { elsewhere = /^## (Call an endpoint|Run a script)$/ }
+  elsewhere { next }
   /^```./ && !inside { inside = 1; n++; file = sprintf("%s/block%02d.%s", dir, n, substr($0, 4)); next }
   /^```/ { inside = 0; close(file); next }
   inside { print > file }' "$OUTBOX_SOURCE_DIR/README.md"

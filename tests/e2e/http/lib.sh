@@ -19,6 +19,9 @@ receiver_packages() {
   ) 9>"$npm_home.lock"
 }
 
+# Nobody listens there: it was just given to us, and back.
+closed_port() { node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })'; }
+
 receiver_start() {
   local name number
   mkdir -p "$received"
