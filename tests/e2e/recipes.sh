@@ -27,13 +27,14 @@ block() { # block HEADING LANGUAGE TEXT: the one file of that section and langua
   local files
   mapfile -t files < <(grep -lF -- "$3" "$work/$1/"*".$2")
   ((${#files[@]} == 1)) || die "expected one block of '$2' with '$3' in '$1', found ${#files[@]}"
-  say "${files[0]}"
+  say "${files[0]}" | tee -a "$work/used"
 }
 adapt() { # adapt FILE: with our database, address and folders
   local text
   text=$(<"$1")
   text=${text//postgresql:\/\/app_worker@\/app/"'$worker_url'"}
   text=${text//https:\/\/shop.example/"http://127.0.0.1:$PORT"}
+  text=${text//--dry-run 1 /--dry-run "$(sql 'SELECT max(id) FROM outbox.jobs') "}
   text=${text//\/usr\/local\/bin/"$work/bin"}
   say "${text//\/var\/spool/"$work"}"
 }
@@ -62,16 +63,20 @@ orders() { # orders: those that the receiver has, and how many messages it knows
 expect_orders() { [[ $(orders) == "$1" ]] || die "expected orders and messages '$1', got '$(orders)': $(tail -n 5 "$work/shop.log")"; }
 
 receive() { # receive COMMAND…: what starts a receiver in $work
+  local try
   (cd "$work" && exec "$@") >"$work/shop.log" 2>&1 </dev/null &
   shop=$!
   eventually 20 "the receiver to listen" is_up
   sql 'TRUNCATE received, orders'
   sql "DELETE FROM outbox.finished_jobs"
   sql "INSERT INTO outbox.jobs (kind, payload) SELECT 'order_placed', jsonb_build_object('number', n) FROM generate_series(1, 3) n" "$app_url"
+  try=$(block 'Call an endpoint' sh 'outboxd sign')
+  for _ in 1 2; do run_lines "$try"; done
+  grep -qE '^webhook-signature: v1,' "$work/out" || die "expected the request of a job, got: $(<"$work/out")"
   processor_start a
   eventually 20 "three orders" ended 3 0
   processor_stop a
-  expect_orders '1 2 3|3'
+  expect_orders '1 2 3 7|4'
   # By hand, with a signature of the public package; and one of a key that is not ours.
   # shellcheck disable=SC2016  # it is JavaScript
   (cd "$work" && node --input-type=module -e '
@@ -84,7 +89,7 @@ receive() { # receive COMMAND…: what starts a receiver in $work
   answers 401 /dev/null '{"number": 8}' || die "expected one without signature to be refused"
   sed 's/^webhook-timestamp: .*/webhook-timestamp: 1700000000/' "$work/headers" >"$work/old"
   answers 401 "$work/old" '{"number": 9}' || die "expected an old one to be refused"
-  expect_orders '1 2 3 9|4'
+  expect_orders '1 2 3 7 9|5'
   kill "$shop"
   wait "$shop" 2>/dev/null || true
 }
@@ -128,3 +133,6 @@ processor_stop a
 labels=("$work"/labels/*)
 ((${#labels[@]} == 1)) || die "expected one label, got ${labels[*]}"
 [[ ${labels[0]} == */msg_*"$job" && $(<"${labels[0]}") == '{"for": "ann"}' ]] || die "expected a label of job $job: ${labels[0]}: $(<"${labels[0]}")"
+
+unused=$(comm -23 <(printf '%s\n' "$work/"{Call,Run}*/* | sort) <(sort -u "$work/used"))
+[[ -z $unused ]] || die "blocks of README.md that nothing runs: $unused"
