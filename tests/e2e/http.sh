@@ -34,7 +34,7 @@ configure() {
   kind gone "$plain/status/410"
   kind refused "$plain/status/422"
   for name in busy busy-date zipped cut-headers cut-body; do kind "$name" "$plain/$name"; done
-  kind hangs "$plain/hangs" '' 'timeout: 300ms'
+  kind hangs "$plain/hangs" '' 'timeout: 2s'
   kind endless "$plain/endless" 'response_most: 64KiB'
   kind nobody "http://127.0.0.1:${port[closed]}/"
   [[ -z ${port[v6]:-} ]] || kind v6 "http://[::1]:${port[v6]}/"
@@ -60,6 +60,10 @@ failed() { # failed KIND REASON TEXT…: its first failure, and what stands in i
     [[ $got == *"$1"* ]] || die "kind $kind: expected '$1' in '$got'"
     shift
   done
+}
+sent_again() {
+  look
+  [[ $(sql "SELECT string_agg(attempt::text, ' ') FROM requests WHERE kind = 'gone'") == '1 1' ]]
 }
 undelivered() { # undelivered KIND TEXT…: it is dead after its one attempt, and nothing of it came in
   expect_sql 1 "SELECT count(*) FROM outbox.dead_jobs WHERE kind = '$1' AND attempt = 1"
@@ -119,13 +123,20 @@ expect_sql t "SELECT max(at) - min(at) >= 1999 FROM requests WHERE kind = 'busy'
 expect_sql t "SELECT max(at) - min(at) >= 999 FROM requests WHERE kind = 'busy-date'" # a date has whole seconds
 failed busy error 'it asked to be left alone for 2s'
 requests '1 2' hangs
-failed hangs timeout 'no whole answer within 300ms' 'hint: raise timeout'
+failed hangs timeout 'no whole answer within 2s' 'hint: raise timeout'
 requests 1 endless
 done_at 1 endless
 done_at 2 zipped
 failed zipped error 'answered 500'
-expect_sql 't t' "SELECT concat_ws(' ', count(*) > 0, bool_and(attempt = 1)) FROM requests WHERE kind = 'gone'"
+requests 1 gone
+gone() { [[ $(sql "SELECT paused_why LIKE '%answered 410%' FROM outbox.kinds WHERE name = 'gone' AND paused_at IS NOT NULL") == t ]]; }
+gone || die "kind gone is not paused"
+expect_sql paused "SELECT state FROM outbox.job_states WHERE kind = 'gone'"
+expect 0 'goes on' "$outboxd" kinds resume gone --url "$operator_url"
+eventually 20 "the paused job to be sent again" sent_again
+eventually 20 "the kind to be paused again" gone
 expect_sql '1 0' "SELECT (SELECT count(*) FROM outbox.jobs WHERE kind = 'gone') || ' ' || (SELECT count(*) FROM outbox.job_failures WHERE kind = 'gone')"
+expect_sql 503 "SELECT detail ->> 'status' FROM outbox.job_failures WHERE kind = 'busy-date' LIMIT 1"
 
 say "connections"
 for one in cut-headers cut-body; do

@@ -36,7 +36,7 @@ function record(listener, request, body) {
     connection: connectionOf(request), from: socket.remoteAddress, id: headers['webhook-id'],
     timestamp: Number(headers['webhook-timestamp']), key: headers['idempotency-key'], attempt: Number(headers['outbox-attempt']),
     kind: headers['outbox-kind'], bytes: body.length, sha256: createHash('sha256').update(body).digest('hex'),
-    client: socket.getPeerCertificate?.()?.subject?.CN, ...verify(headers, body),
+    client: socket.getPeerCertificate?.()?.subject?.CN, ...(headers['outbox-kind'].endsWith('signed') ? verify(headers, body) : {}),
   };
   writeSync(log, `${JSON.stringify(line)}\n`);
 }
