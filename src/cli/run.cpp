@@ -14,6 +14,7 @@
 #include "cli/target.hpp"
 #include "core/error.hpp"
 #include "engine/processor.hpp"
+#include "handlers/descriptors.hpp"
 #include "handlers/table.hpp"
 #include "observe/events.hpp"
 #include "observe/log.hpp"
@@ -51,6 +52,7 @@ engine::HandlerTable make_handlers(const core::Options& options, const Registry&
     throw core::Error{core::ExitCode::configuration, all,
                       "deploy the function or mend the statement, then start again"};
   }
+  handlers::provide_descriptors(options, events);
   return handlers::make_table(options, checked.bodies, registry,
                               {store::message_prefix(database), events});
 }
