@@ -27,9 +27,20 @@ struct DeliverOptions {
 
 constexpr const char* kHidden = "(hidden)";
 
+using Header = std::pair<std::string, std::string>;
+
 /// What only the configuration may know is not shown.
-std::string shown(const std::pair<std::string, std::string>& header) {
-  return core::lower_case(header.first) == "authorization" ? kHidden : header.second;
+std::vector<Header> shown(const handlers::HttpRequest& request) {
+  std::vector<Header> out;
+  for (std::string_view rest = request.headers; !rest.empty();) {
+    const auto line = rest.substr(0, rest.find('\0'));
+    rest.remove_prefix(line.size() + 1);
+    const auto colon = line.find(':');
+    Header header{line.substr(0, colon), line.substr(colon + 2)};
+    if (core::lower_case(header.first) == "authorization") header.second = kHidden;
+    out.push_back(std::move(header));
+  }
+  return out;
 }
 
 void show_request(const core::HttpHandler& http, const Job& job, const std::string& prefix,
@@ -46,19 +57,19 @@ void show_request(const core::HttpHandler& http, const Job& job, const std::stri
   const auto& request = made.request;
   if (json) {
     Json headers = Json::object();
-    for (const auto& header : request.headers) headers[header.first] = shown(header);
+    for (const auto& [name, value] : shown(request)) headers[name] = value;
     print(document({{"id", json_id(job.id)},
                     {"handler", "http"},
                     {"method", request.method},
                     {"url", request.url},
                     {"headers", headers},
-                    {"body", request.body}}));
+                    {"body", job.payload}}));
     return;
   }
   std::string text = request.method + ' ' + request.url + '\n';
-  for (const auto& header : request.headers)
-    text += header.first + ": " + core::printable(shown(header), 8'192) + '\n';
-  print(text + '\n' + request.body + '\n');
+  for (const auto& [name, value] : shown(request))
+    text += name + ": " + core::printable(value, 8'192) + '\n';
+  print(text + '\n' + job.payload + '\n');
 }
 
 void show_program(const core::KindOptions& settings, const Job& job, const std::string& prefix,

@@ -164,6 +164,11 @@ std::string UrlTemplate::fill(const Piece& piece, const std::string& value, std:
   return {};
 }
 
+bool UrlTemplate::has_placeholders() const {
+  return std::any_of(pieces_.begin(), pieces_.end(),
+                     [](const Piece& piece) { return piece.place != Place::literal; });
+}
+
 UrlTemplate::Expanded UrlTemplate::expand(const nlohmann::json& payload) const {
   std::string url;
   for (const Piece& piece : pieces_) {

@@ -21,6 +21,8 @@ class UrlTemplate {
   /// At most 8,192 bytes and 32 placeholders. What is written out follows the rules of parse_url.
   [[nodiscard]] static Parsed parse(std::string_view text);
 
+  /// Whether expand() looks at the payload at all.
+  [[nodiscard]] bool has_placeholders() const;
   /// The host, or the whole URL, depends on the payload: who writes jobs says where requests go.
   [[nodiscard]] bool host_from_payload() const { return host_from_payload_; }
   /// "https://host:443", lower case and always with the port; empty when host_from_payload().

@@ -245,8 +245,9 @@ void HttpKind::conclude_one(Sent sent, const Transfer& transfer, HttpAnswer answ
                               .spin = engine::spin(),
                               .many_endpoints = maker_.url().host_from_payload()};
   auto conclusion = conclude(answer, options_, context);
-  task.detail = to_detail(answer, where);
   task.keep_detail = options_.http->keep_response;
+  if (task.keep_detail || !std::holds_alternative<Done>(conclusion.outcome))
+    task.detail = to_detail(answer, where);
   task.pause_kind = conclusion.pause_kind;
   events_.http_answered(kind_, class_of(answer), answer.phases.total);
   bool uncharged = false;

@@ -78,11 +78,8 @@ std::string event_value(std::string_view text) {
   return out;
 }
 
-/// `lower` is in lower case.
-bool has_header(const std::vector<std::pair<std::string, std::string>>& headers,
-                const std::string& lower) {
-  return std::any_of(headers.begin(), headers.end(),
-                     [&](const auto& header) { return core::lower_case(header.first) == lower; });
+void add(std::string& headers, std::string_view name, std::string_view value) {
+  headers.append(name).append(": ").append(value).append(1, '\0');
 }
 
 std::string text_of(const json& object, const char* key) {
@@ -98,61 +95,75 @@ RequestMaker::RequestMaker(const core::HttpHandler& options, std::string message
       url_{core::UrlTemplate::parse(options.url).url.value()} {
   if (!options.signing.text.empty())
     signer_.emplace(core::parse_signing_keys(options.signing.text).keys);
-  fixed_.emplace_back("Content-Type", options.content_type);
-  for (const auto& [name, value] : options.headers) fixed_.emplace_back(name, value);
-  if (!has_header(fixed_, "user-agent"))
-    fixed_.emplace_back("User-Agent", "outboxd/" + std::string{kVersion});
-  if (!options.bearer.text.empty())
-    fixed_.emplace_back("Authorization", "Bearer " + options.bearer.text);
+  if (!url_.has_placeholders()) fixed_url_ = url_.expand({});
+  const auto fix = [this](const std::string& name, const std::string& value) {
+    add(fixed_, name, value);
+    fixed_names_.push_back(core::lower_case(name));
+  };
+  fix("Content-Type", options.content_type);
+  for (const auto& [name, value] : options.headers) fix(name, value);
+  if (!is_fixed("user-agent")) fix("User-Agent", "outboxd/" + std::string{kVersion});
+  if (!options.bearer.text.empty()) fix("Authorization", "Bearer " + options.bearer.text);
+}
+
+bool RequestMaker::is_fixed(const std::string& lower) const {
+  return std::find(fixed_names_.begin(), fixed_names_.end(), lower) != fixed_names_.end();
 }
 
 RequestMaker::Made RequestMaker::make(const Job& job, std::int64_t now) const {
   Made made;
   auto& request = made.request;
-  const auto payload = json::parse(job.payload, nullptr, false);
-  auto expanded = url_.expand(payload);
-  if (!expanded.problem.empty()) {
-    made.problem = "the URL cannot be made from the payload: " + expanded.problem;
-    return made;
-  }
-  if (url_.host_from_payload() && !options_.allow_plain_http &&
-      expanded.origin.rfind("https://", 0) != 0) {
-    made.problem = "the URL from the payload is not https; send https, or set allow_plain_http";
-    return made;
-  }
+  made.problem = set_url(job, request);
+  if (!made.problem.empty()) return made;
   request.method = options_.method;
-  request.url = std::move(expanded.url);
-  request.origin = std::move(expanded.origin);
   request.body = job.payload;
-  request.headers = fixed_;
+  auto& headers = request.headers;
+  constexpr std::size_t kUsual = 512;
+  headers.reserve(fixed_.size() + kUsual);
+  headers = fixed_;
   const auto id = message_id(job.id);
-  made.problem = add_job_headers(job, request);
-  request.headers.emplace_back("webhook-id", id);
-  request.headers.emplace_back("webhook-timestamp", std::to_string(now));
-  if (signer_)
-    request.headers.emplace_back("webhook-signature", signer_->sign(id, now, request.body));
+  made.problem = add_job_headers(job, id, request);
+  add(headers, "webhook-id", id);
+  add(headers, "webhook-timestamp", std::to_string(now));
+  if (signer_) add(headers, "webhook-signature", signer_->sign(id, now, request.body));
   if (options_.idempotency_key == core::IdempotencyKey::quoted)
-    request.headers.emplace_back("Idempotency-Key", '"' + id + '"');
-  if (options_.idempotency_key == core::IdempotencyKey::plain)
-    request.headers.emplace_back("Idempotency-Key", id);
-  request.headers.emplace_back("outbox-kind", event_value(job.kind));
-  request.headers.emplace_back("outbox-attempt", std::to_string(job.attempt));
+    add(headers, "Idempotency-Key", '"' + id + '"');
+  if (options_.idempotency_key == core::IdempotencyKey::plain) add(headers, "Idempotency-Key", id);
+  add(headers, "outbox-kind", event_value(job.kind));
+  add(headers, "outbox-attempt", std::to_string(job.attempt));
   if (!options_.cloudevents_source.empty()) add_cloudevents(job, id, request);
   return made;
 }
 
+/// Returns what is wrong.
+std::string RequestMaker::set_url(const Job& job, HttpRequest& request) const {
+  auto expanded = fixed_url_ ? *fixed_url_ : url_.expand(json::parse(job.payload, nullptr, false));
+  if (!expanded.problem.empty())
+    return "the URL cannot be made from the payload: " + expanded.problem;
+  if (url_.host_from_payload() && !options_.allow_plain_http &&
+      expanded.origin.rfind("https://", 0) != 0)
+    return "the URL from the payload is not https; send https, or set allow_plain_http";
+  request.url = std::move(expanded.url);
+  request.origin = std::move(expanded.origin);
+  return {};
+}
+
 /// From the job's headers: traceparent and tracestate are passed on as they are, because outboxd
 /// writes no spans of its own; {"http": {"Name": "value"}} are headers of the request.
-std::string RequestMaker::add_job_headers(const Job& job, HttpRequest& request) const {
+std::string RequestMaker::add_job_headers(const Job& job, const std::string& id,
+                                          HttpRequest& request) const {
+  if (job.headers == "{}") {  // nearly all have none
+    add(request.headers, "traceparent", made_traceparent(id));
+    return {};
+  }
   const auto headers = json::parse(job.headers, nullptr, false);
   if (!headers.is_object()) return {};
   const auto parent = text_of(headers, "traceparent");
   const bool passed = is_traceparent(parent);
-  request.headers.emplace_back("traceparent",
-                               passed ? parent : made_traceparent(message_id(job.id)));
+  add(request.headers, "traceparent", passed ? parent : made_traceparent(id));
   const auto state = text_of(headers, "tracestate");
   if (passed && !state.empty() && core::header_value_problem(state).empty())
-    request.headers.emplace_back("tracestate", state);
+    add(request.headers, "tracestate", state);
   const auto own = headers.find("http");
   if (own == headers.end()) return {};
   if (!own->is_object()) return "the job's headers have an \"http\" that is no object";
@@ -161,9 +172,9 @@ std::string RequestMaker::add_job_headers(const Job& job, HttpRequest& request) 
     const auto text = value.get<std::string>();
     if (auto problem = core::header_problem(name, text); !problem.empty())
       return "the job's headers: " + problem;
-    if (has_header(fixed_, core::lower_case(name)))
+    if (is_fixed(core::lower_case(name)))
       return "the job's headers: '" + name + "' is set by the configuration of its kind";
-    request.headers.emplace_back(name, text);
+    add(request.headers, name, text);
   }
   return {};
 }
@@ -171,10 +182,10 @@ std::string RequestMaker::add_job_headers(const Job& job, HttpRequest& request) 
 void RequestMaker::add_cloudevents(const Job& job, const std::string& id,
                                    HttpRequest& request) const {
   const auto& type = options_.cloudevents_type;
-  request.headers.emplace_back("ce-specversion", "1.0");
-  request.headers.emplace_back("ce-id", id);
-  request.headers.emplace_back("ce-source", event_value(options_.cloudevents_source));
-  request.headers.emplace_back("ce-type", event_value(type.empty() ? job.kind : type));
+  add(request.headers, "ce-specversion", "1.0");
+  add(request.headers, "ce-id", id);
+  add(request.headers, "ce-source", event_value(options_.cloudevents_source));
+  add(request.headers, "ce-type", event_value(type.empty() ? job.kind : type));
 }
 
 }  // namespace outbox::handlers

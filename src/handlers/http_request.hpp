@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <utility>
+#include <string_view>
 #include <vector>
 
 #include <outbox/job.hpp>
@@ -18,9 +18,9 @@ namespace outbox::handlers {
 struct HttpRequest {
   std::string method;
   std::string url;
-  std::string origin;                                        ///< "https://host:443"
-  std::vector<std::pair<std::string, std::string>> headers;  ///< In the order they are sent.
-  std::string body;
+  std::string origin;     ///< "https://host:443"
+  std::string headers;    ///< "Name: value" in the order they are sent, each ended by a NUL.
+  std::string_view body;  ///< The job's payload: the job must outlive it.
 };
 
 /// What all requests of a kind share, prepared once. Thread contract: const members from any
@@ -46,14 +46,19 @@ class RequestMaker {
   [[nodiscard]] const core::UrlTemplate& url() const { return url_; }
 
  private:
-  [[nodiscard]] std::string add_job_headers(const Job& job, HttpRequest& request) const;
+  [[nodiscard]] std::string set_url(const Job& job, HttpRequest& request) const;
+  [[nodiscard]] bool is_fixed(const std::string& lower) const;
+  [[nodiscard]] std::string add_job_headers(const Job& job, const std::string& id,
+                                            HttpRequest& request) const;
   void add_cloudevents(const Job& job, const std::string& id, HttpRequest& request) const;
 
   const core::HttpHandler& options_;
   const std::string message_prefix_;
   core::UrlTemplate url_;
+  std::optional<core::UrlTemplate::Expanded> fixed_url_;  ///< It has no placeholders.
   std::optional<Signer> signer_;
-  std::vector<std::pair<std::string, std::string>> fixed_;  ///< The same for every job.
+  std::string fixed_;                     ///< Headers that are the same for every job.
+  std::vector<std::string> fixed_names_;  ///< In lower case.
 };
 
 }  // namespace outbox::handlers

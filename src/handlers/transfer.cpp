@@ -20,7 +20,7 @@ namespace {
 constexpr std::size_t kBodyKept = 8'192;
 constexpr std::size_t kHeadersMost = 65'536;
 /// Of each request under way; curl's default of 16 KiB is for downloads.
-constexpr long kReceiveBuffer = 4'096;
+constexpr long kReceiveBuffer = 1'024;
 /// Servers close idle connections after 5 s (Node) to 75 s (nginx).
 constexpr long kIdleSecondsMost = 60;
 
@@ -123,27 +123,26 @@ void Transfer::prepare(HttpRequest request) {
   refused_.clear();
   local_error_ = 0;
   error_buffer_[0] = '\0';
-  curl_slist* list = nullptr;
-  std::string line;
-  for (const auto& [name, value] : request_.headers) {
-    line.assign(name).append(": ").append(value);
-    auto* longer = curl_slist_append(list, line.c_str());
-    if (longer == nullptr) {
-      curl_slist_free_all(list);
-      throw std::bad_alloc{};
-    }
-    list = longer;
-  }
-  // curl would ask before it sends a body of more than 1 MiB, and wait a second for the answer.
-  list = curl_slist_append(list, "Expect:");
-  set(easy, CURLOPT_HTTPHEADER, list);
-  headers_.reset(list);
+  set_headers();
   set(easy, CURLOPT_URL, request_.url.c_str());
   // Wait for a connection that may turn out to be HTTP/2 and carry this request as well; without
   // TLS it never does.
   set(easy, CURLOPT_PIPEWAIT, http_.http2 && request_.url.starts_with("https:") ? 1L : 0L);
   set(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
   set(easy, CURLOPT_POSTFIELDS, request_.body.data());
+}
+
+/// curl only reads the list, which makes it a view of the lines that are there.
+void Transfer::set_headers() {
+  // curl would ask before it sends a body of more than 1 MiB, and wait a second for the answer.
+  static std::array<char, 8> no_question{"Expect:"};
+  auto& text = request_.headers;
+  header_lines_.assign(1, {no_question.data(), nullptr});
+  for (std::size_t at = 0; at < text.size(); at = text.find('\0', at) + 1)
+    header_lines_.push_back({text.data() + at, nullptr});
+  for (std::size_t i = 1; i < header_lines_.size(); ++i)
+    header_lines_[i - 1].next = &header_lines_[i];
+  set(easy_.get(), CURLOPT_HTTPHEADER, header_lines_.data());
 }
 
 HttpAnswer Transfer::answer(CURLcode code) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/address_guard.hpp"
 #include "core/options.hpp"
@@ -22,7 +23,8 @@ class Transfer {
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
 
-  /// Makes it ready for HttpLoop::start. The request is kept until the next one.
+  /// Makes it ready for HttpLoop::start. The request is kept until the next one; its body must live
+  /// until the transfer is over.
   void prepare(HttpRequest request);
   /// What came of it.
   [[nodiscard]] HttpAnswer answer(CURLcode code);
@@ -35,6 +37,7 @@ class Transfer {
  private:
   void set_up();
   void set_up_tls();
+  void set_headers();
   [[nodiscard]] HttpPhases phases() const;
   [[nodiscard]] std::string explain(CURLcode code) const;
   static std::size_t on_body(char* data, std::size_t one, std::size_t count, void* self);
@@ -45,14 +48,10 @@ class Transfer {
   struct EasyDeleter {
     void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
   };
-  struct ListDeleter {
-    void operator()(curl_slist* list) const { curl_slist_free_all(list); }
-  };
-
   const core::KindOptions& options_;
   const core::HttpHandler& http_;
   const core::AddressGuard* guard_;
-  std::unique_ptr<curl_slist, ListDeleter> headers_;  // before easy_, which points to it
+  std::vector<curl_slist> header_lines_;  // before easy_, which points to them; of request_.headers
   std::unique_ptr<CURL, EasyDeleter> easy_;
   std::string error_buffer_;
   HttpRequest request_;

@@ -170,11 +170,24 @@ BOOST_AUTO_TEST_CASE(the_answer_is_kept_with_the_attempt) {
   BOOST_TEST(!sender.task->keep_detail);
 }
 
+BOOST_AUTO_TEST_CASE(the_answer_to_a_delivery_is_kept_only_if_asked_for) {
+  const Receiver receiver{always(200, "thanks")};
+  Sender sender{receiver.url()};
+  BOOST_TEST(sender.deliver() == "done");
+  BOOST_TEST(sender.task->detail.empty());
+  Sender keeper{receiver.url()};
+  keeper.options.http->keep_response = true;
+  BOOST_TEST(keeper.deliver() == "done");
+  BOOST_TEST(keeper.task->keep_detail);
+  BOOST_TEST(nlohmann::json::parse(keeper.task->detail).at("body") == "thanks");
+}
+
 BOOST_AUTO_TEST_CASE(a_large_body_is_cut_and_an_endless_one_ends) {
   const Receiver receiver{[](const Received&) {
     return "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + std::string(3'000'000, 'x');
   }};
   Sender sender{receiver.url()};
+  sender.options.http->keep_response = true;
   BOOST_TEST(sender.deliver() == "done");
   const auto detail = nlohmann::json::parse(sender.task->detail);
   BOOST_TEST(detail.at("body").get<std::string>().size() <= 8'192U);
