@@ -6,6 +6,8 @@
 
 #include "core/error.hpp"
 #include "core/pacing.hpp"
+#include "handlers/descriptors.hpp"
+#include "handlers/table.hpp"
 #include "store/queues.hpp"
 
 namespace outbox::bench {
@@ -40,6 +42,21 @@ engine::Handler no_op_handler() {
 
 EngineRun::EngineRun(const Settings& settings, engine::Handler handler, const RunOptions& run,
                      observe::Events::Tap tap) {
+  configure(settings, run, std::move(tap));
+  handler.options.lane = run.lane;
+  handlers_.emplace(kKind, std::move(handler));
+}
+
+EngineRun::EngineRun(const Settings& settings, core::KindOptions kind, const RunOptions& run,
+                     observe::Events::Tap tap) {
+  configure(settings, run, std::move(tap));
+  options_.kinds.emplace(kKind, std::move(kind));
+  handlers::provide_descriptors(options_, events_);
+  handlers_ = handlers::make_table(options_, {}, Registry{}, {kMessagePrefix, events_});
+}
+
+void EngineRun::configure(const Settings& settings, const RunOptions& run,
+                          observe::Events::Tap tap) {
   options_.database = settings.database;
   options_.database.allow_privileged_role = true;  // to VACUUM and TRUNCATE takes the owner
   options_.processor.name = "bench";
@@ -49,8 +66,6 @@ EngineRun::EngineRun(const Settings& settings, engine::Handler handler, const Ru
   queue.direct_workers = settings.direct_workers;
   queue.group_most = run.group_most;
   queue.history = run.history;
-  handler.options.lane = run.lane;
-  handlers_.emplace(kKind, std::move(handler));
   if (tap) events_.watch_claims(std::move(tap));
 }
 

@@ -15,6 +15,8 @@ namespace outbox::bench {
 
 /// The kind of every job of the benchmark.
 inline constexpr const char* kKind = "outbox_bench";
+/// As store::message_prefix makes them.
+inline constexpr const char* kMessagePrefix = "msg_0123456789abcdef_";
 
 struct RunOptions {
   bool history{true};
@@ -29,6 +31,9 @@ struct RunOptions {
 class EngineRun {
  public:
   EngineRun(const Settings& settings, engine::Handler handler, const RunOptions& run,
+            observe::Events::Tap tap = {});
+  /// The same for an http or exec kind, as the configuration would have it.
+  EngineRun(const Settings& settings, core::KindOptions kind, const RunOptions& run,
             observe::Events::Tap tap = {});
   ~EngineRun();
   EngineRun(const EngineRun&) = delete;
@@ -45,9 +50,11 @@ class EngineRun {
   [[nodiscard]] std::int64_t finished() const { return events_.jobs_finished(); }
 
  private:
+  void configure(const Settings& settings, const RunOptions& run, observe::Events::Tap tap);
+
   core::Options options_;
-  engine::HandlerTable handlers_;
   observe::Events events_;
+  engine::HandlerTable handlers_;
   std::unique_ptr<engine::Processor> processor_;
 };
 

@@ -1,9 +1,9 @@
 // idle: what a processor costs that has nothing to do.
-#include <sys/resource.h>
 #include <thread>
 
 #include "bench/drained.hpp"
 #include "bench/scenarios.hpp"
+#include "bench/usage.hpp"
 #include "pg/session.hpp"
 
 namespace outbox::bench {
@@ -11,15 +11,6 @@ namespace outbox::bench {
 namespace {
 
 using core::Clock;
-
-double cpu_seconds() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
 
 }  // namespace
 

@@ -7,7 +7,7 @@ namespace outbox::bench {
 
 namespace {
 
-constexpr std::array<Scenario, 8> kScenarios{{
+constexpr std::array<Scenario, 11> kScenarios{{
     {"drain", "jobs waiting, a handler that does nothing: first claim to last commit", drain},
     {"effect", "a handler that inserts a row, exactly once, in each lane", effect},
     {"latency", "from just before the INSERT to the handler's start, while idle", latency},
@@ -15,6 +15,9 @@ constexpr std::array<Scenario, 8> kScenarios{{
     {"steady", "a rate held for a time, a line a second; --pin holds a snapshot open", steady},
     {"backlog", "claim times with 1k, 1M and 10M jobs waiting, and 1M scheduled", backlog},
     {"idle", "queries, CPU and memory of an idle processor; start and stop", idle},
+    {"http", "deliveries to a local endpoint that answers at once, beside a plain curl loop", http},
+    {"http_slow", "the same, 5,000 at a time, to one that answers after a second", http_slow},
+    {"exec", "a program for each job: /bin/true", exec},
     {"floor", "the statements alone, without engine and handlers", floor_of_sql},
 }};
 

@@ -17,6 +17,9 @@ void enqueue(const Settings& settings, const Report& report);
 void steady(const Settings& settings, const Report& report);
 void backlog(const Settings& settings, const Report& report);
 void idle(const Settings& settings, const Report& report);
+void http(const Settings& settings, const Report& report);
+void http_slow(const Settings& settings, const Report& report);
+void exec(const Settings& settings, const Report& report);
 /// What the statements alone do, without engine and handlers, on the same two connections.
 void floor_of_sql(const Settings& settings, const Report& report);
 

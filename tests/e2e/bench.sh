@@ -34,6 +34,12 @@ bench steady --rate 500 --seconds 2 --pin >"$work/lines"
 nothing_left
 bench idle --seconds 1 >"$work/lines"
 grep -q 'queries_per_s' "$work/lines" || die "expected queries_per_s: $(<"$work/lines")"
+for scenario in http http_slow exec; do
+  bench "$scenario" --jobs 1000 >"$work/lines"
+  grep -q "^$scenario .*jobs=1000:  jobs/s .*  rss_mb .*  cpu_us_per_job" "$work/lines" || die "expected its line: $(<"$work/lines")"
+  [[ $scenario == exec ]] || grep -q ' connections .*  of_plain [0-9]' "$work/lines" || die "expected a comparison: $(<"$work/lines")"
+  nothing_left
+done
 
 sql "INSERT INTO outbox.jobs (kind) VALUES ('real')"
 expect 6 'this database has jobs of its own' bench drain
