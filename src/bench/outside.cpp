@@ -33,6 +33,7 @@ Line outside(const Settings& settings, const core::KindOptions& kind, std::int64
              Line line) {
   double cpu = 0;
   double peak = 0;
+  double second_half = 0;
   line.parameters.emplace_back("jobs", std::to_string(count));
   line = measure(settings, {kKind, count, 0, 0}, std::move(line), [&] {
     EngineRun engine{settings, kind, {}};
@@ -41,14 +42,19 @@ Line outside(const Settings& settings, const core::KindOptions& kind, std::int64
     cpu = cpu_seconds();
     const auto start = core::Clock::now();
     engine.resume();
+    engine.wait_finished(count / 2);
+    const auto half = engine.finished();
+    second_half = seconds_since(start);
     engine.wait_finished(count);
     const double seconds = seconds_since(start);
+    second_half = static_cast<double>(count - half) / (seconds - second_half);
     cpu = cpu_seconds() - cpu;
     peak = peak_rss_mb();
     engine.stop();
     return seconds;
   });
   line.rss_mb = peak;
+  line.more.emplace_back("second_half_per_s", second_half);  // an endpoint is asked slowly at first
   line.more.emplace_back("cpu_us_per_job", 1e6 * cpu / static_cast<double>(count));
   return line;
 }

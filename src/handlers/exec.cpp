@@ -6,6 +6,7 @@
 #include <deque>
 #include <future>
 #include <map>
+#include <pthread.h>
 #include <system_error>
 
 #include "core/error.hpp"
@@ -250,7 +251,10 @@ ExecLoop::ExecLoop(std::string message_prefix, observe::Events& events)
   struct sigaction children {};
   ::sigaction(SIGCHLD, nullptr, &children);
   if (children.sa_handler == SIG_IGN) ::signal(SIGCHLD, SIG_DFL);
-  thread_ = std::thread{[this] { loop_.run(); }};
+  thread_ = std::thread{[this] {
+    ::pthread_setname_np(::pthread_self(), "exec");
+    loop_.run();
+  }};
 }
 
 ExecLoop::~ExecLoop() {

@@ -40,17 +40,10 @@ void initialise_curl() {
 
 }  // namespace
 
-HttpLoop::HttpLoop(long connections_most) {
+HttpLoop::HttpLoop(long connections_most, core::milliseconds idle_most)
+    : connections_most_{connections_most}, idle_most_{idle_most} {
   initialise_curl();
-  multi_.reset(curl_multi_init());
-  if (!multi_) throw std::bad_alloc{};
-  auto* multi = multi_.get();
-  set(multi, CURLMOPT_SOCKETFUNCTION, &HttpLoop::on_socket);
-  set(multi, CURLMOPT_SOCKETDATA, this);
-  set(multi, CURLMOPT_TIMERFUNCTION, &HttpLoop::on_timer);
-  set(multi, CURLMOPT_TIMERDATA, this);
-  set(multi, CURLMOPT_MAXCONNECTS, connections_most);
-  set(multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
+  (void)crowd_with_room();
   thread_ = std::thread{[this] {
     ::pthread_setname_np(::pthread_self(), "http");
     loop_.run();
@@ -62,10 +55,44 @@ HttpLoop::~HttpLoop() {
   thread_.join();
 }
 
-void HttpLoop::start(Transfer& transfer) { curl_multi_add_handle(multi_.get(), transfer.handle()); }
+/// The first one, or a new one.
+std::size_t HttpLoop::crowd_with_room() {
+  std::size_t at = 0;
+  while (at < crowds_.size() && crowds_[at]->under_way >= kCrowd) ++at;
+  if (at == crowds_.size()) crowds_.push_back(std::make_unique<Crowd>(*this));
+  // Only the first one is used while there is little to do, and then by the requests of all kinds.
+  if (!crowds_[at]->multi) open(*crowds_[at], at == 0 ? connections_most_ : long{kCrowd});
+  return at;
+}
+
+void HttpLoop::open(Crowd& crowd, long connections_most) {
+  crowd.multi.reset(curl_multi_init());
+  auto* multi = crowd.multi.get();
+  if (multi == nullptr) throw std::bad_alloc{};
+  set(multi, CURLMOPT_SOCKETFUNCTION, &HttpLoop::on_socket);
+  set(multi, CURLMOPT_SOCKETDATA, &crowd);
+  set(multi, CURLMOPT_TIMERFUNCTION, &HttpLoop::on_timer);
+  set(multi, CURLMOPT_TIMERDATA, &crowd);
+  set(multi, CURLMOPT_MAXCONNECTS, connections_most);
+  set(multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
+}
+
+void HttpLoop::start(Transfer& transfer) {
+  transfer.crowd = crowd_with_room();
+  auto& crowd = *crowds_[transfer.crowd];
+  if (crowd.under_way++ == 0) loop_.cancel(crowd.idle);
+  curl_multi_add_handle(crowd.multi.get(), transfer.handle());
+}
 
 void HttpLoop::drop(Transfer& transfer) {
-  curl_multi_remove_handle(multi_.get(), transfer.handle());
+  auto& crowd = *crowds_[transfer.crowd];
+  curl_multi_remove_handle(crowd.multi.get(), transfer.handle());
+  if (--crowd.under_way > 0 || transfer.crowd == 0) return;
+  // curl sees that a server has closed a connection when it looks for one to use.
+  crowd.idle = loop_.at(Loop::Clock::now() + idle_most_, [&crowd] {
+    crowd.multi.reset();
+    crowd.http.loop_.cancel(crowd.timer);
+  });
 }
 
 void HttpLoop::run_here(const std::function<void()>& function) {
@@ -78,7 +105,8 @@ void HttpLoop::run_here(const std::function<void()>& function) {
 }
 
 int HttpLoop::on_socket(CURL* /*easy*/, curl_socket_t fd, int what, void* self, void* known) {
-  auto& http = *static_cast<HttpLoop*>(self);
+  auto& crowd = *static_cast<Crowd*>(self);
+  auto& http = crowd.http;
   if (what == CURL_POLL_REMOVE) {
     http.loop_.forget(fd);
     return 0;
@@ -87,40 +115,41 @@ int HttpLoop::on_socket(CURL* /*easy*/, curl_socket_t fd, int what, void* self, 
     http.loop_.modify(fd, to_epoll(what));
     return 0;
   }
-  http.loop_.watch(fd, to_epoll(what),
-                   [&http, fd](std::uint32_t events) { http.act(fd, to_curl(events)); });
-  curl_multi_assign(http.multi_.get(), fd, self);
+  http.loop_.watch(fd, to_epoll(what), [&crowd, fd](std::uint32_t events) {
+    crowd.http.act(crowd, fd, to_curl(events));
+  });
+  curl_multi_assign(crowd.multi.get(), fd, self);
   return 0;
 }
 
 int HttpLoop::on_timer(CURLM* /*multi*/, long timeout_ms, void* self) {
-  auto& http = *static_cast<HttpLoop*>(self);
-  http.loop_.cancel(http.timer_);
-  http.timer_ = {};
+  auto& crowd = *static_cast<Crowd*>(self);
+  auto& loop = crowd.http.loop_;
+  loop.cancel(crowd.timer);
+  crowd.timer = {};
   if (timeout_ms < 0) return 0;
-  http.timer_ = http.loop_.at(Loop::Clock::now() + std::chrono::milliseconds{timeout_ms},
-                              [&http] { http.act(CURL_SOCKET_TIMEOUT, 0); });
+  crowd.timer = loop.at(Loop::Clock::now() + std::chrono::milliseconds{timeout_ms},
+                        [&crowd] { crowd.http.act(crowd, CURL_SOCKET_TIMEOUT, 0); });
   return 0;
 }
 
-void HttpLoop::act(curl_socket_t fd, int events) {
+void HttpLoop::act(Crowd& crowd, curl_socket_t fd, int events) {
   int running = 0;
-  curl_multi_socket_action(multi_.get(), fd, events, &running);
-  finish();
+  curl_multi_socket_action(crowd.multi.get(), fd, events, &running);
+  finish(crowd);
 }
 
-void HttpLoop::finish() {
+void HttpLoop::finish(Crowd& crowd) {
   std::vector<std::pair<Transfer*, CURLcode>> over;
   int left = 0;
-  while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
+  while (const CURLMsg* message = curl_multi_info_read(crowd.multi.get(), &left)) {
     if (message->msg != CURLMSG_DONE) continue;
     Transfer* transfer = nullptr;
     // NOLINTNEXTLINE(cppcoreguidelines-pro-type-vararg): curl's interface
     curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
     over.emplace_back(transfer, message->data.result);
   }
-  for (const auto& [transfer, code] : over)
-    curl_multi_remove_handle(multi_.get(), transfer->handle());
+  for (const auto& [transfer, code] : over) drop(*transfer);
   for (const auto& [transfer, code] : over) transfer->done(code);
 }
 

@@ -33,6 +33,7 @@ class Transfer {
   [[nodiscard]] const HttpRequest& request() const { return request_; }
 
   std::function<void(CURLcode)> done;  ///< Called by HttpLoop, once for each start.
+  std::size_t crowd{0};                ///< HttpLoop's.
 
  private:
   void set_up();

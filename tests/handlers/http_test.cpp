@@ -241,6 +241,38 @@ BOOST_AUTO_TEST_CASE(a_slow_answer_ends_at_the_timeout_of_the_kind) {
   go = true;
 }
 
+BOOST_AUTO_TEST_CASE(beyond_a_crowd_there_is_another_one_which_is_closed_when_idle) {
+  std::atomic<bool> hold{false};
+  const Receiver receiver{[&](const Received&) {
+    while (hold) std::this_thread::sleep_for(5ms);
+    return http(200);
+  }};
+  Sender sender{receiver.url()};
+  constexpr int kAtOnce = handlers::kCrowd + 44;
+  sender.options.http->concurrency = kAtOnce;
+  sender.options.timeout = 60s;
+  sender.loop = std::make_shared<HttpLoop>(kAtOnce, 200ms);
+  std::size_t started = 0;
+  const auto start = [&](int jobs) {
+    for (int i = 0; i < jobs; ++i) (void)sender.start();
+    started += static_cast<std::size_t>(jobs);
+  };
+  const auto hold_as_many_as_may_be = [&] {
+    hold = true;
+    start(kAtOnce);
+    const bool there = eventually(20s, [&] { return receiver.count() == started; });
+    hold = false;
+    return sender.counter.wait(started) && there;
+  };
+  start(kAtOnce);  // each answer lets one more go at once
+  BOOST_TEST(sender.counter.wait(started));
+  BOOST_TEST(hold_as_many_as_may_be());
+  BOOST_TEST(receiver.connections() == kAtOnce);
+  std::this_thread::sleep_for(500ms);
+  BOOST_TEST(hold_as_many_as_may_be());
+  BOOST_TEST(receiver.connections() == kAtOnce + 44);
+}
+
 BOOST_AUTO_TEST_CASE(no_more_at_once_than_its_concurrency) {
   std::atomic<bool> go{false};
   const Receiver receiver{[&](const Received&) {
