@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace outbox::handlers {
 
@@ -56,26 +57,31 @@ Clock::time_point Endpoint::again(Clock::time_point now) const {
 }
 
 bool Endpoint::ready(Clock::time_point now) const {
-  return in_flight_ < limit_ && open(now) && rate_.next(now) <= now;
+  return in_flight_ < limit_ && in_flight() < options_.concurrency && open(now) &&
+         rate_.next(now) <= now;
 }
 
 Clock::time_point Endpoint::next(Clock::time_point now) const {
   return std::max(again(now), rate_.next(now));
 }
 
-bool Endpoint::sent(Clock::time_point now) {
+Endpoint::Pass Endpoint::sent(Clock::time_point now) {
   ++in_flight_;
   rate_.take(now);
   used_at_ = now;
-  return breaker_.sent(now);
+  return {breaker_.sent(now), era_};
 }
 
-Endpoint::Change Endpoint::ended(Clock::time_point now, Sign sign, bool probe, microseconds took,
-                                 double spin) {
-  --in_flight_;
+Endpoint::Change Endpoint::ended(Clock::time_point now, Sign sign, const Pass& pass,
+                                 microseconds took, double spin) {
   used_at_ = now;
+  if (pass.era != era_) {
+    --old_;
+    return {.excused = sign == Sign::bad};
+  }
+  --in_flight_;
   if (sign == Sign::none) {
-    if (probe) breaker_.probe_dropped();
+    if (pass.probe) breaker_.probe_dropped();
     return {};
   }
   const bool good = sign == Sign::good;
@@ -83,11 +89,12 @@ Endpoint::Change Endpoint::ended(Clock::time_point now, Sign sign, bool probe, m
     mean_.add(took);
     limit_ = std::min(options_.concurrency, limit_ + 1);
   }
-  const bool changed = breaker_.answered(now, good, probe, spin);
-  if (!changed) return {};
+  if (!breaker_.answered(now, good, pass.probe, spin)) return {};
   if (breaker_.state() == Breaker::State::closed) return {.closed = true};
+  ++era_;
+  old_ += std::exchange(in_flight_, 0);
   limit_ = 1;
-  return {.opened = true};
+  return {.opened = true, .excused = pass.probe};
 }
 
 void Endpoint::hold(Clock::time_point now, milliseconds wait) {
@@ -96,14 +103,16 @@ void Endpoint::hold(Clock::time_point now, milliseconds wait) {
 
 int Endpoint::room(Clock::time_point now, int held) const {
   if (!open(now)) return 0;
-  if (breaker_.state() != Breaker::State::closed) return held == 0 ? 1 : 0;
+  if (breaker_.state() != Breaker::State::closed)
+    return held <= in_flight() && in_flight() < options_.concurrency ? 1 : 0;
   const int ahead = mean_.known() ? core::jobs_ahead(limit_, true, mean_.value()) : 0;
   // With a stock of short jobs, one large claim when it is half gone instead of many small ones.
-  if (held > limit_ + ahead / 2) return 0;
-  int room = limit_ + ahead - held;
+  const int fresh = held - old_;
+  if (fresh > limit_ + ahead / 2) return 0;
+  int room = std::min(limit_, options_.concurrency - old_) + ahead - fresh;
   if (rate_.limited()) {
     const double soon = rate_.tokens(now) + options_.rate * seconds(kRateAhead);
-    room = std::min(room, static_cast<int>(std::ceil(soon)) - (held - in_flight_));
+    room = std::min(room, static_cast<int>(std::ceil(soon)) - (held - in_flight()));
   }
   return std::max(0, room);
 }

@@ -42,17 +42,24 @@ class Endpoint {
 
   /// Whether a request may be sent now.
   [[nodiscard]] bool ready(core::Clock::time_point now) const;
-  /// One is sent. True: it is the breaker's probe.
-  [[nodiscard]] bool sent(core::Clock::time_point now);
+  /// A request that is sent; ended() wants it back.
+  struct Pass {
+    bool probe{};  ///< It is the breaker's probe.
+    int era{};     ///< How often the breaker had opened before.
+  };
+  [[nodiscard]] Pass sent(core::Clock::time_point now);
 
   /// What an answer says about the endpoint itself.
   enum class Sign { good, bad, none };
   struct Change {
     bool opened{};  ///< The breaker has opened, again or for the first time.
     bool closed{};
+    bool excused{};  ///< It failed while the endpoint was known to be down, or was sent before that
+                     ///< was known.
   };
-  /// One is over. `took`: of good ones, for the number of jobs to hold ready.
-  Change ended(core::Clock::time_point now, Sign sign, bool probe, core::microseconds took,
+  /// One is over. `took`: of good ones, for the number of jobs to hold ready. What was sent before
+  /// the breaker opened says nothing more, however late it ends.
+  Change ended(core::Clock::time_point now, Sign sign, const Pass& pass, core::microseconds took,
                double spin);
   /// The endpoint asked to be left alone so long; at most breaker.pause_most.
   void hold(core::Clock::time_point now, core::milliseconds wait);
@@ -66,7 +73,7 @@ class Endpoint {
   /// How many more jobs to claim when `held` are waiting or under way.
   [[nodiscard]] int room(core::Clock::time_point now, int held) const;
 
-  [[nodiscard]] int in_flight() const { return in_flight_; }
+  [[nodiscard]] int in_flight() const { return in_flight_ + old_; }
   [[nodiscard]] Breaker::State breaker() const { return breaker_.state(); }
   [[nodiscard]] core::Clock::time_point used_at() const { return used_at_; }
 
@@ -74,8 +81,11 @@ class Endpoint {
   const core::HttpHandler& options_;
   Breaker breaker_;
   Rate rate_;
-  int in_flight_{0};
-  int limit_;  ///< Grows by one with every good answer, from little to options_.concurrency.
+  int era_{0};
+  int in_flight_{0};  ///< Of this era.
+  int old_{0};  ///< Under way since before the breaker opened: they hold slots, but no answer of
+                ///< theirs is waited for.
+  int limit_;   ///< Grows by one with every good answer, from little to options_.concurrency.
   core::MeanTime mean_;
   core::Clock::time_point held_until_{};
   core::Clock::time_point used_at_{};

@@ -201,10 +201,10 @@ void HttpKind::send(Target& target, Delivery delivery) {
   auto transfer = idle_transfer();
   transfer->prepare(std::move(made.request));
   auto* key = transfer.get();
-  Sent sent{std::move(delivery), &target, false};
+  Sent sent{std::move(delivery), &target, {}};
   {
     const std::lock_guard lock{mutex_};
-    sent.probe = target.endpoint.sent(now);
+    sent.pass = target.endpoint.sent(now);
   }
   http_->start(*transfer);
   sent_.emplace(key, std::make_pair(std::move(transfer), std::move(sent)));
@@ -250,15 +250,13 @@ void HttpKind::conclude_one(Sent sent, const Transfer& transfer, HttpAnswer answ
     task.detail = to_detail(answer, where);
   task.pause_kind = conclusion.pause_kind;
   events_.http_answered(kind_, class_of(answer), answer.phases.total);
-  bool uncharged = false;
   Endpoint::Change change;
   {
     const std::lock_guard lock{mutex_};
     const bool was_closed = target.endpoint.breaker() == Breaker::State::closed;
-    change = target.endpoint.ended(now, conclusion.sign, sent.probe, answer.phases.total,
-                                   engine::spin());
+    change =
+        target.endpoint.ended(now, conclusion.sign, sent.pass, answer.phases.total, engine::spin());
     if (conclusion.hold) target.endpoint.hold(now, *conclusion.hold);
-    uncharged = !was_closed && conclusion.sign == Endpoint::Sign::bad;
     if (change.opened && was_closed) ++not_closed_;
     if (change.closed) --not_closed_;
   }
@@ -267,7 +265,7 @@ void HttpKind::conclude_one(Sent sent, const Transfer& transfer, HttpAnswer answ
   if (std::holds_alternative<Done>(conclusion.outcome))
     return end(std::move(sent.delivery), store::RanDone{});
   // What fails while the endpoint is known to be down is the endpoint's failure, not the job's.
-  if (uncharged && retry != nullptr)
+  if (change.excused && retry != nullptr)
     conclusion.outcome = Snooze{engine::jittered(until_open(target))};
   end(std::move(sent.delivery),
       store::RanUndone{std::move(conclusion.outcome), conclusion.reason, {}});
@@ -317,7 +315,7 @@ void HttpKind::drop_abandoned() {
     http_->drop(*transfer);
     {
       const std::lock_guard lock{mutex_};
-      (void)sent.target->endpoint.ended(Clock::now(), Endpoint::Sign::none, sent.probe, {}, 0);
+      (void)sent.target->endpoint.ended(Clock::now(), Endpoint::Sign::none, sent.pass, {}, 0);
     }
     gone.push_back(std::move(sent.delivery));
     it = sent_.erase(it);

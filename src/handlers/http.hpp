@@ -49,7 +49,7 @@ class HttpKind final : public engine::AsyncHandler {
   struct Sent {
     Delivery delivery;
     Target* target{};
-    bool probe{};
+    Endpoint::Pass pass;
   };
 
   // on the loop's thread

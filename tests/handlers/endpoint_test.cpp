@@ -27,9 +27,9 @@ std::vector<Clock::time_point> send_all(Endpoint& endpoint, Clock::time_point st
   std::vector<Clock::time_point> sent;
   for (auto now = start; now < start + length; now += 1ms) {
     while (endpoint.ready(now)) {
-      const bool probe = endpoint.sent(now);
+      const auto pass = endpoint.sent(now);
       sent.push_back(now);
-      (void)endpoint.ended(now, Sign::good, probe, 1ms, 0.5);
+      (void)endpoint.ended(now, Sign::good, pass, 1ms, 0.5);
     }
   }
   return sent;
@@ -63,7 +63,7 @@ BOOST_AUTO_TEST_CASE(it_starts_slowly_and_doubles_with_each_round_of_good_answer
     int sent = 0;
     for (; endpoint.ready(now); ++sent) (void)endpoint.sent(now);
     rounds.push_back(sent);
-    for (int i = 0; i < sent; ++i) (void)endpoint.ended(now, Sign::good, false, 1s, 0.5);
+    for (int i = 0; i < sent; ++i) (void)endpoint.ended(now, Sign::good, {}, 1s, 0.5);
   }
   BOOST_TEST(rounds == (std::vector<int>{64, 128, 256, 512, 1'000}),
              boost::test_tools::per_element());
@@ -75,8 +75,7 @@ BOOST_AUTO_TEST_CASE(after_an_outage_it_starts_with_one) {
   Endpoint endpoint{settings};
   Clock::time_point now{1h};
   for (int i = 0; i < 5; ++i) {
-    (void)endpoint.sent(now);
-    (void)endpoint.ended(now, Sign::bad, false, 0us, 0.5);
+    (void)endpoint.ended(now, Sign::bad, endpoint.sent(now), 0us, 0.5);
   }
   BOOST_TEST(!endpoint.open(now));
   BOOST_TEST(endpoint.room(now, 0) == 0);
@@ -84,12 +83,55 @@ BOOST_AUTO_TEST_CASE(after_an_outage_it_starts_with_one) {
   now += 5s;
   BOOST_TEST(endpoint.room(now, 0) == 1);
   BOOST_TEST(endpoint.room(now, 1) == 0);
-  const bool probe = endpoint.sent(now);
-  BOOST_TEST(probe);
-  BOOST_TEST(endpoint.ended(now, Sign::good, probe, 1ms, 0.5).closed);
+  const auto pass = endpoint.sent(now);
+  BOOST_TEST(pass.probe);
+  BOOST_TEST(endpoint.ended(now, Sign::good, pass, 1ms, 0.5).closed);
   int sent = 0;
   for (; endpoint.ready(now); ++sent) (void)endpoint.sent(now);
   BOOST_TEST(sent == 2);
+}
+
+/// An endpoint that hangs: what was sent before the breaker opened ends one by one, long after.
+BOOST_AUTO_TEST_CASE(what_hangs_from_before_neither_delays_the_probe_nor_counts_after_it) {
+  auto settings = options(50);
+  settings.breaker.least = 10;
+  Endpoint endpoint{settings};
+  Clock::time_point now{1h};
+  std::vector<Endpoint::Pass> hanging;
+  while (endpoint.ready(now)) hanging.push_back(endpoint.sent(now));
+  BOOST_REQUIRE_EQUAL(hanging.size(), 50U);
+  int held = 50;
+  const auto time_out = [&] {
+    const auto change = endpoint.ended(now, Sign::bad, hanging.back(), 0us, 0.5);
+    hanging.pop_back();
+    --held;
+    return change;
+  };
+  for (int i = 0; i < 9; ++i) BOOST_TEST(!time_out().excused);
+  BOOST_TEST(time_out().opened);
+  BOOST_TEST(time_out().excused);
+  now += 5s;
+  BOOST_TEST(endpoint.room(now, held) == 1);
+  BOOST_TEST(endpoint.ready(now));
+  const auto probe = endpoint.sent(now);
+  BOOST_TEST(probe.probe);
+  BOOST_TEST(endpoint.ended(now, Sign::good, probe, 1s, 0.5).closed);
+  BOOST_TEST(endpoint.room(now, held) == 2);
+  while (!hanging.empty()) BOOST_TEST(time_out().excused);
+  BOOST_TEST((endpoint.breaker() == handlers::Breaker::State::closed));
+  BOOST_TEST(endpoint.in_flight() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_probe_that_fails_is_excused) {
+  auto settings = options(50);
+  settings.breaker.least = 1;
+  Endpoint endpoint{settings};
+  Clock::time_point now{1h};
+  BOOST_TEST(!endpoint.ended(now, Sign::bad, endpoint.sent(now), 0us, 0.5).excused);
+  now += 5s;
+  const auto change = endpoint.ended(now, Sign::bad, endpoint.sent(now), 0us, 0.5);
+  BOOST_TEST(change.opened);
+  BOOST_TEST(change.excused);
 }
 
 BOOST_AUTO_TEST_CASE(a_wait_that_it_asked_for_is_kept_but_has_a_limit) {
@@ -120,8 +162,8 @@ BOOST_AUTO_TEST_CASE(short_answers_let_some_jobs_wait_ready) {
   Endpoint endpoint{settings};
   const Clock::time_point now{1h};
   for (int i = 0; i < 20; ++i) {
-    const bool probe = endpoint.sent(now);
-    (void)endpoint.ended(now, Sign::good, probe, 1ms, 0.5);
+    const auto pass = endpoint.sent(now);
+    (void)endpoint.ended(now, Sign::good, pass, 1ms, 0.5);
   }
   BOOST_TEST(endpoint.room(now, 0) == 110);
   BOOST_TEST(endpoint.room(now, 70) == 0);
