@@ -27,6 +27,14 @@ constexpr int kHeldMost = 2'000;
 /// A job whose endpoint has no slot for it, and one whose endpoint is being probed.
 constexpr milliseconds kBusyDelay{2'000};
 constexpr std::size_t kIdleTransfersMost = 1'024;
+/// A part of a secret URL that may be its secret by itself.
+constexpr std::size_t kTokenLeast = 12;
+/// Nothing is claimed for so long after this process could not send a request.
+constexpr milliseconds kShortPause{1'000};
+/// How long requests wait for the first one's connection. curl's own way to do that, PIPEWAIT,
+/// tries one after the other when it does not come: an endpoint that is dark would hold its jobs
+/// for minutes, and its breaker would see too few failures to open.
+constexpr milliseconds kAloneMost{1'000};
 
 std::vector<core::Network> networks(const std::vector<std::string>& texts) {
   std::vector<core::Network> out;
@@ -39,6 +47,24 @@ std::string shown(const core::HttpHandler& http, const HttpRequest& request) {
   const bool secret = !http.url_file.empty() || !http.url_env.empty();
   return request.method + " " +
          (secret ? request.origin : request.url.substr(0, request.url.find('?')));
+}
+
+/// What a receiver knows and may repeat, but nobody else is to see; the longest first.
+std::vector<std::string> secrets_of(const core::HttpHandler& http, const HttpRequest& request) {
+  std::vector<std::string> out;
+  if (!http.bearer.text.empty()) out.push_back(http.bearer.text);
+  if (http.url_file.empty() && http.url_env.empty()) return out;
+  const auto path =
+      std::min(request.url.find('/', request.url.find("://") + 3), request.url.size());
+  const auto rest = request.url.substr(path);
+  out.push_back(rest);
+  out.push_back(rest.substr(0, rest.find('?')));
+  for (std::size_t at = 0; at < rest.size();) {
+    const auto end = std::min(rest.find_first_of("/?&=", at), rest.size());
+    if (end - at >= kTokenLeast) out.push_back(rest.substr(at, end - at));
+    at = end + 1;
+  }
+  return out;
 }
 
 /// Seconds since 1970 by the clock of the database: it told the time of the claim.
@@ -72,6 +98,7 @@ HttpKind::~HttpKind() {
 engine::AsyncHandler::Room HttpKind::room() {
   const auto now = Clock::now();
   const std::lock_guard lock{mutex_};
+  if (now < short_until_) return {0, std::chrono::ceil<milliseconds>(short_until_ - now)};
   if (maker_.url().host_from_payload())
     return {std::min(kHeldMost, 10 * options_.http->concurrency) - held_, milliseconds::max()};
   const auto& endpoint = targets_.begin()->second->endpoint;
@@ -159,7 +186,7 @@ void HttpKind::pump(Target& target) {
       ready = target.endpoint.ready(now);
     }
     if (!open) return snooze_waiting(target);
-    if (!ready) break;
+    if (!ready || now < target.alone_until) break;
     auto delivery = std::move(target.waiting.front());
     target.waiting.pop_front();
     send(target, std::move(delivery));
@@ -169,7 +196,7 @@ void HttpKind::pump(Target& target) {
   if (target.waiting.empty()) return;
   const auto now = Clock::now();
   const std::lock_guard lock{mutex_};
-  const auto next = target.endpoint.next(now);
+  const auto next = std::max(target.endpoint.next(now), target.alone_until);
   if (next > now) target.timer = http_->loop().at(next, [this, &target] { pump(target); });
 }
 
@@ -204,9 +231,14 @@ void HttpKind::send(Target& target, Delivery delivery) {
   Sent sent{std::move(delivery), &target, {}};
   {
     const std::lock_guard lock{mutex_};
+    const bool alone = target.endpoint.in_flight() == 0;
+    const auto& http = *options_.http;
+    if (alone && http.http2 && target.origin.starts_with("https:"))
+      target.alone_until = now + std::min(kAloneMost, http.connect_timeout / 2);
     sent.pass = target.endpoint.sent(now);
   }
-  http_->start(*transfer);
+  if (!http_->start(*transfer))
+    return conclude_one(std::move(sent), *transfer, transfer->answer(CURLE_OUT_OF_MEMORY));
   sent_.emplace(key, std::make_pair(std::move(transfer), std::move(sent)));
   events_.http_in_flight(kind_, static_cast<int>(sent_.size()));
 }
@@ -220,7 +252,17 @@ std::unique_ptr<Transfer> HttpKind::idle_transfer() {
   auto transfer =
       std::make_unique<Transfer>(options_, maker_.url().host_from_payload() ? &guard_ : nullptr);
   transfer->done = [this, self = transfer.get()](CURLcode code) { over(*self, code); };
+  if (options_.http->http2)
+    transfer->connected = [this, self = transfer.get()] { connected(*self); };
   return transfer;
+}
+
+void HttpKind::connected(Transfer& transfer) {
+  auto& target = *sent_.at(&transfer).second.target;
+  if (std::exchange(target.alone_until, {}) == Clock::time_point{} || target.waiting.empty())
+    return;
+  http_->loop().cancel(target.timer);
+  target.timer = http_->loop().at(Clock::now(), [this, &target] { pump(target); });
 }
 
 void HttpKind::over(Transfer& transfer, CURLcode code) {
@@ -228,6 +270,7 @@ void HttpKind::over(Transfer& transfer, CURLcode code) {
   auto [owned, sent] = std::move(node.mapped());
   events_.http_in_flight(kind_, static_cast<int>(sent_.size()));
   auto& target = *sent.target;
+  target.alone_until = {};
   conclude_one(std::move(sent), transfer, transfer.answer(code));
   if (idle_.size() < kIdleTransfersMost) idle_.push_back(std::move(owned));
   pump(target);
@@ -238,6 +281,7 @@ void HttpKind::conclude_one(Sent sent, const Transfer& transfer, HttpAnswer answ
   auto& target = *sent.target;
   const auto now = Clock::now();
   task.ran = answer.phases.total;
+  hide(answer, secrets_of(*options_.http, transfer.request()));
   const auto where = shown(*options_.http, transfer.request());
   const AnswerContext context{.where = where,
                               .attempt = task.claimed.job.attempt,
@@ -253,6 +297,7 @@ void HttpKind::conclude_one(Sent sent, const Transfer& transfer, HttpAnswer answ
   Endpoint::Change change;
   {
     const std::lock_guard lock{mutex_};
+    if (answer.end == HttpAnswer::End::not_sent) short_until_ = now + kShortPause;
     const bool was_closed = target.endpoint.breaker() == Breaker::State::closed;
     change =
         target.endpoint.ended(now, conclusion.sign, sent.pass, answer.phases.total, engine::spin());
@@ -315,6 +360,7 @@ void HttpKind::drop_abandoned() {
     http_->drop(*transfer);
     {
       const std::lock_guard lock{mutex_};
+      sent.target->alone_until = {};
       (void)sent.target->endpoint.ended(Clock::now(), Endpoint::Sign::none, sent.pass, {}, 0);
     }
     gone.push_back(std::move(sent.delivery));

@@ -45,6 +45,9 @@ class HttpKind final : public engine::AsyncHandler {
     Endpoint endpoint;             // guarded by mutex_
     std::deque<Delivery> waiting;  // the loop's thread
     Loop::TimerId timer{};         // the loop's thread
+    /// The loop's thread. Until then, or until it is there, the first request alone makes a
+    /// connection: over HTTP/2 it will carry the others as well.
+    core::Clock::time_point alone_until{};
   };
   struct Sent {
     Delivery delivery;
@@ -59,6 +62,7 @@ class HttpKind final : public engine::AsyncHandler {
   void forget_idle_targets();
   void pump(Target& target);
   void send(Target& target, Delivery delivery);
+  void connected(Transfer& transfer);
   void over(Transfer& transfer, CURLcode code);
   void conclude_one(Sent sent, const Transfer& transfer, HttpAnswer answer);
   void snooze_waiting(Target& target);
@@ -76,9 +80,10 @@ class HttpKind final : public engine::AsyncHandler {
   observe::Events& events_;
 
   std::mutex mutex_;
-  std::deque<Delivery> incoming_;  // guarded by mutex_
-  bool called_{false};             // guarded by mutex_: take_incoming() is on its way
-  int held_{0};                    // guarded by mutex_: jobs that are here
+  std::deque<Delivery> incoming_;          // guarded by mutex_
+  bool called_{false};                     // guarded by mutex_: take_incoming() is on its way
+  int held_{0};                            // guarded by mutex_: jobs that are here
+  core::Clock::time_point short_until_{};  // guarded by mutex_: of sockets, or memory
   std::map<std::string, std::unique_ptr<Target>> targets_;  // structure guarded by mutex_
 
   std::unordered_map<Transfer*, std::pair<std::unique_ptr<Transfer>, Sent>>

@@ -198,6 +198,18 @@ const char* class_of(const HttpAnswer& answer) {
   }
 }
 
+void hide(HttpAnswer& answer, const std::vector<std::string>& secrets) {
+  constexpr std::string_view kInstead = "[secret]";
+  for (auto* text : {&answer.body, &answer.location, &answer.error, &answer.retry_after}) {
+    for (const auto& secret : secrets) {
+      if (secret.size() < 4) continue;
+      for (std::size_t at = 0; (at = text->find(secret, at)) != std::string::npos;
+           at += kInstead.size())
+        text->replace(at, secret.size(), kInstead);
+    }
+  }
+}
+
 std::string to_detail(const HttpAnswer& answer, const std::string& where) {
   const auto in_ms = [](core::microseconds time) {
     return std::round(static_cast<double>(time.count()) / 100) / 10;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <outbox/outcome.hpp>
 
@@ -68,6 +69,10 @@ struct Conclusion {
 
 /// As Events::http_answered wants it.
 [[nodiscard]] const char* class_of(const HttpAnswer& answer);
+
+/// Puts "[secret]" wherever one of `secrets` stands in what came back; shorter than 4 bytes is
+/// none.
+void hide(HttpAnswer& answer, const std::vector<std::string>& secrets);
 
 /// A JSON object for job_failures.detail: below 16 KiB.
 [[nodiscard]] std::string to_detail(const HttpAnswer& answer, const std::string& where);

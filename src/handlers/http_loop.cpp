@@ -77,11 +77,13 @@ void HttpLoop::open(Crowd& crowd, long connections_most) {
   set(multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
 }
 
-void HttpLoop::start(Transfer& transfer) {
+bool HttpLoop::start(Transfer& transfer) {
   transfer.crowd = crowd_with_room();
   auto& crowd = *crowds_[transfer.crowd];
   if (crowd.under_way++ == 0) loop_.cancel(crowd.idle);
-  curl_multi_add_handle(crowd.multi.get(), transfer.handle());
+  if (curl_multi_add_handle(crowd.multi.get(), transfer.handle()) == CURLM_OK) return true;
+  --crowd.under_way;
+  return false;
 }
 
 void HttpLoop::drop(Transfer& transfer) {

@@ -32,8 +32,9 @@ class HttpLoop {
 
   [[nodiscard]] Loop& loop() { return loop_; }
 
-  /// Sends what was prepared; transfer.done follows, never from within this call.
-  void start(Transfer& transfer);
+  /// Sends what was prepared; transfer.done follows, never from within this call. False: there is
+  /// no memory to send it, and no done.
+  [[nodiscard]] bool start(Transfer& transfer);
   /// Ends it without done.
   void drop(Transfer& transfer);
 

@@ -93,8 +93,6 @@ void Transfer::set_up() {
   set(easy, CURLOPT_OPENSOCKETDATA, this);
   set(easy, CURLOPT_POST, 1L);
   if (http_.method != "POST") set(easy, CURLOPT_CUSTOMREQUEST, http_.method.c_str());
-  if (guard_ == nullptr) return;
-  // A connection that another kind has opened may be used again: looked at before each request.
   set(easy, CURLOPT_PREREQFUNCTION, &Transfer::on_request);
   set(easy, CURLOPT_PREREQDATA, this);
 }
@@ -121,13 +119,11 @@ void Transfer::prepare(HttpRequest request) {
   header_bytes_ = 0;
   too_large_ = false;
   refused_.clear();
+  opened_ = false;
   local_error_ = 0;
   error_buffer_[0] = '\0';
   set_headers();
   set(easy, CURLOPT_URL, request_.url.c_str());
-  // Wait for a connection that may turn out to be HTTP/2 and carry this request as well; without
-  // TLS it never does.
-  set(easy, CURLOPT_PIPEWAIT, http_.http2 && request_.url.starts_with("https:") ? 1L : 0L);
   set(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
   set(easy, CURLOPT_POSTFIELDS, request_.body.data());
 }
@@ -241,29 +237,40 @@ std::size_t Transfer::on_header(char* data, std::size_t one, std::size_t count, 
 curl_socket_t Transfer::on_open(void* self, curlsocktype /*purpose*/, curl_sockaddr* address) {
   auto& transfer = *static_cast<Transfer*>(self);
   if (transfer.guard_ != nullptr) {
-    if (const auto what = transfer.guard_->refuse(address->addr); !what.empty()) {
-      transfer.refused_ = "the host of the URL leads to " + what +
-                          ", where a URL from a payload may not go; hint: if it is meant, list its "
-                          "network in allow_addresses of this kind";
+    const auto what = transfer.guard_->refuse(address->addr);
+    if (!what.empty()) {
+      // Of several addresses one may be allowed: then it counts what comes of that one.
+      if (!transfer.opened_) transfer.refuse(what);
       return CURL_SOCKET_BAD;
     }
   }
   const int fd = ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-  if (fd < 0 && errno != EAFNOSUPPORT) transfer.local_error_ = errno;
-  // One of several addresses may be allowed.
-  if (fd >= 0) transfer.refused_.clear();
+  if (fd < 0 && errno != EAFNOSUPPORT && !transfer.opened_) transfer.local_error_ = errno;
+  if (fd < 0) return CURL_SOCKET_BAD;
+  transfer.opened_ = true;
+  transfer.refused_.clear();
+  transfer.local_error_ = 0;
   return fd;
 }
 
 int Transfer::on_request(void* self, char* address, char* /*local*/, int /*port*/,
                          int /*local_port*/) {
   auto& transfer = *static_cast<Transfer*>(self);
-  const auto what = transfer.guard_->refuse(address);
-  if (what.empty()) return CURL_PREREQFUNC_OK;
-  transfer.refused_ = "the host of the URL leads to " + what +
-                      ", where a URL from a payload may not go; hint: if it is meant, list its "
-                      "network in allow_addresses of this kind";
-  return CURL_PREREQFUNC_ABORT;
+  if (transfer.guard_ != nullptr) {
+    // A connection that another kind has opened may be used again: looked at before each request.
+    if (const auto what = transfer.guard_->refuse(address); !what.empty()) {
+      transfer.refuse(what);
+      return CURL_PREREQFUNC_ABORT;
+    }
+  }
+  if (transfer.connected) transfer.connected();
+  return CURL_PREREQFUNC_OK;
+}
+
+void Transfer::refuse(const std::string& what) {
+  refused_ = "the host of the URL leads to " + what +
+             ", where a URL from a payload may not go; hint: if it is meant, list its network in "
+             "allow_addresses of this kind";
 }
 
 }  // namespace outbox::handlers

@@ -33,6 +33,9 @@ class Transfer {
   [[nodiscard]] const HttpRequest& request() const { return request_; }
 
   std::function<void(CURLcode)> done;  ///< Called by HttpLoop, once for each start.
+  /// Called when there is a connection, before the request is sent on it. From within curl: it may
+  /// not start or drop transfers.
+  std::function<void()> connected;
   std::size_t crowd{0};                ///< HttpLoop's.
 
  private:
@@ -44,6 +47,7 @@ class Transfer {
   static std::size_t on_body(char* data, std::size_t one, std::size_t count, void* self);
   static std::size_t on_header(char* data, std::size_t one, std::size_t count, void* self);
   static curl_socket_t on_open(void* self, curlsocktype purpose, curl_sockaddr* address);
+  void refuse(const std::string& what);
   static int on_request(void* self, char* address, char* local, int port, int local_port);
 
   struct EasyDeleter {
@@ -60,6 +64,7 @@ class Transfer {
   std::size_t header_bytes_{0};
   bool too_large_{false};
   std::string refused_;  // why the guard did
+  bool opened_{false};   // a socket to an address that is allowed
   int local_error_{0};   // errno of socket()
 };
 
