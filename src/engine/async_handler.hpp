@@ -20,6 +20,9 @@ class AsyncHandler {
     core::milliseconds again{
         core::milliseconds::max()};  ///< When there is none: after so long there may be
                                      ///< some although no job has ended.
+    bool turns{false};  ///< When there is none: one more would wait for its turn, and not be sent
+                        ///< away. A queue that has no job here may then start one, or the backlog
+                        ///< of another would keep it out for ever.
   };
   [[nodiscard]] virtual Room room() = 0;
 

@@ -153,6 +153,7 @@ milliseconds Dispatcher::open_shares(const LanePlan::ClaimedShare& plan) {
     } else {
       const auto room = share.async->room();
       share.room = std::clamp(room.jobs - outside_.waiting(share.kind), 0, core::kClaimMost);
+      if (room.jobs <= 0 && room.turns && outside_.count(share.kind) == 0) share.room = 1;
       if (share.room == 0) again = std::min(again, room.again);
     }
     if (share.room == 0) continue;
@@ -297,6 +298,7 @@ milliseconds Dispatcher::rest(Share& share, store::From from) {
     return std::min(wait * std::max<int>(1, static_cast<int>(open_.size())),
                     std::max(wait, kIdleMost));
   }
+  was_asleep_ = true;  // the process may have fallen asleep in the middle of this turn
   return due_.next(jittered(services_.options.processor.poll),
                    [this] { return store::next_due(connection_.get(), queue_); });
 }

@@ -93,7 +93,7 @@ class Dispatcher {
   Connection connection_;
   std::vector<Share> shares_;  // first: the queue's threads
   std::vector<Share*> open_;   // of shares_: with room and kinds, this turn
-  bool was_asleep_{false};
+  bool was_asleep_{false};     // and may have sent shares to a long rest
   struct Kind {
     bool external{false};
     bool async{false};

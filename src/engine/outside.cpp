@@ -8,6 +8,7 @@ namespace outbox::engine {
 
 void Outside::take(TaskPtr task) {
   tasks_.insert(task);
+  ++by_kind_[task->claimed.job.kind];
   if (!task->claimed.content_left) return start(std::move(task));
   ++waiting_by_kind_[task->claimed.job.kind];
   waiting_.push_back(std::move(task));
@@ -39,6 +40,7 @@ void Outside::bring_content(Connection& connection) {
 
 bool Outside::back(const TaskPtr& task) {
   if (tasks_.erase(task) == 0) return false;
+  --by_kind_[task->claimed.job.kind];
   if (const auto found = heavy_.find(task); found != heavy_.end()) {
     bytes_ -= found->second;
     heavy_.erase(found);
@@ -49,6 +51,11 @@ bool Outside::back(const TaskPtr& task) {
 int Outside::waiting(const std::string& kind) const {
   const auto found = waiting_by_kind_.find(kind);
   return found == waiting_by_kind_.end() ? 0 : found->second;
+}
+
+int Outside::count(const std::string& kind) const {
+  const auto found = by_kind_.find(kind);
+  return found == by_kind_.end() ? 0 : found->second;
 }
 
 std::vector<TaskPtr> Outside::take_unstarted_back() {
@@ -62,6 +69,7 @@ void Outside::abandon_all() {
   std::set<AsyncHandler*> handlers;
   for (const auto& task : tasks_) {
     task->abandoned = true;
+    task->stop.request_stop();  // who waits for the database with its answer
     handlers.insert(services_.handlers.at(task->claimed.job.kind).async());
   }
   for (auto* handler : handlers) handler->look_for_abandoned();

@@ -30,6 +30,8 @@ class Outside {
 
   /// Claimed, but not started for want of memory.
   [[nodiscard]] int waiting(const std::string& kind) const;
+  /// Claimed and not back, of one kind.
+  [[nodiscard]] int count(const std::string& kind) const;
   [[nodiscard]] const std::unordered_set<TaskPtr>& tasks() const { return tasks_; }
   /// Those that wait here: they are ours no more.
   [[nodiscard]] std::vector<TaskPtr> take_unstarted_back();
@@ -42,7 +44,8 @@ class Outside {
   Services& services_;
   AsyncHandler::Ended ended_;
   std::unordered_set<TaskPtr> tasks_;
-  std::deque<TaskPtr> waiting_;  // of tasks_
+  std::map<std::string, int> by_kind_;  // how many of tasks_
+  std::deque<TaskPtr> waiting_;         // of tasks_
   std::map<std::string, int> waiting_by_kind_;
   std::map<TaskPtr, std::size_t> heavy_;  // bytes that were fetched for it
   std::size_t bytes_{0};                  // of heavy_

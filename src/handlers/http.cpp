@@ -100,12 +100,16 @@ engine::AsyncHandler::Room HttpKind::room() {
   const std::lock_guard lock{mutex_};
   if (now < short_until_) return {0, std::chrono::ceil<milliseconds>(short_until_ - now)};
   if (maker_.url().host_from_payload())
-    return {std::min(kHeldMost, 10 * options_.http->concurrency) - held_, milliseconds::max()};
+    return {std::min(kHeldMost, 10 * options_.http->concurrency) - held_, milliseconds::max(),
+            true};
   const auto& endpoint = targets_.begin()->second->endpoint;
   const int jobs = endpoint.room(now, held_);
   if (jobs > 0) return {jobs, milliseconds{0}};
   const auto next = endpoint.next(now);
-  return {0, next <= now ? milliseconds::max() : std::chrono::ceil<milliseconds>(next - now)};
+  const bool turns =
+      endpoint.open(now) && endpoint.breaker() == Breaker::State::closed;  // or it is snoozed
+  return {0, next <= now ? milliseconds::max() : std::chrono::ceil<milliseconds>(next - now),
+          turns};
 }
 
 void HttpKind::start(TaskPtr task, Ended ended) {

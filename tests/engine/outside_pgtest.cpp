@@ -23,7 +23,7 @@ class Desk final : public engine::AsyncHandler {
  public:
   Room room() override {
     const std::lock_guard lock{mutex_};
-    return {most_ - static_cast<int>(held_.size()), 20ms};
+    return {most_ - static_cast<int>(held_.size()), 20ms, turns_};
   }
   void start(TaskPtr task, Ended ended) override {
     const std::lock_guard lock{mutex_};
@@ -51,6 +51,11 @@ class Desk final : public engine::AsyncHandler {
     const std::lock_guard lock{mutex_};
     most_ = most;
   }
+  /// Without room one more waits for its turn.
+  void take_turns() {
+    const std::lock_guard lock{mutex_};
+    turns_ = true;
+  }
   [[nodiscard]] std::size_t held() const {
     const std::lock_guard lock{mutex_};
     return held_.size();
@@ -58,6 +63,10 @@ class Desk final : public engine::AsyncHandler {
   [[nodiscard]] std::size_t bytes() const {
     const std::lock_guard lock{mutex_};
     return bytes_;
+  }
+  [[nodiscard]] TaskPtr oldest() const {
+    const std::lock_guard lock{mutex_};
+    return held_.front().first;
   }
   /// Answers the oldest; false: there is none.
   bool answer(store::Ran ran = store::RanDone{}) {
@@ -82,6 +91,7 @@ class Desk final : public engine::AsyncHandler {
   using Held = std::pair<TaskPtr, Ended>;
   mutable std::mutex mutex_;
   int most_{100};
+  bool turns_{false};
   std::deque<Held> held_;
   std::size_t bytes_{0};
 };
@@ -272,6 +282,42 @@ BOOST_AUTO_TEST_CASE(a_processor_falls_asleep_with_jobs_under_way_and_wakes_for_
   hook->answer_all();
   BOOST_TEST(eventually(10s, [&] { return world.finished() == 10; }));
   BOOST_TEST(one.stop());
+}
+
+BOOST_AUTO_TEST_CASE(a_queue_without_a_job_at_a_full_handler_may_start_one_if_it_takes_turns) {
+  World world;
+  const auto hook = desk(world, "hook");
+  hook->set_most(0);  // another queue's jobs have it all
+  world.insert_many("hook", 3);
+  Bench bench{world};
+  bench.step(2);
+  BOOST_TEST(hook->held() == 0U);
+  hook->take_turns();
+  bench.step(3);
+  BOOST_TEST(hook->held() == 1U);
+  BOOST_TEST(hook->answer());
+  bench.finisher.turn();
+  bench.step(3);
+  BOOST_TEST(hook->held() == 1U);
+  hook->answer_all();
+  bench.finisher.turn();
+}
+
+BOOST_AUTO_TEST_CASE(who_waits_for_the_database_with_an_answer_hears_of_the_fence) {
+  World world;
+  const auto hook = desk(world, "hook");
+  (void)world.insert("hook");
+  Bench bench{world};
+  bench.dispatcher.turn();
+  BOOST_REQUIRE(hook->held() == 1U);
+  const auto task = hook->oldest();
+  hook->answer();
+  bench.dispatcher.fence();
+  bench.dispatcher.turn();
+  BOOST_TEST(task->abandoned.load());
+  BOOST_TEST(task->stop.stop_requested());  // Settler::pause ends early
+  bench.finisher.turn();
+  bench.dispatcher.turn();
 }
 
 BOOST_AUTO_TEST_CASE(a_stop_gives_back_what_outlasts_its_grace) {
