@@ -30,6 +30,9 @@ namespace {
 
 /// From SIGTERM to SIGKILL at the end of the processor, which waits for 700 ms.
 constexpr milliseconds kAbandonedKillAfter{300};
+/// Nothing is claimed for so long after this machine had no room for a child: or the whole backlog
+/// would go to and fro meanwhile.
+constexpr milliseconds kNoRoomPause{1'000};
 
 std::int64_t unix_seconds_after(milliseconds delay) {
   const auto then = std::chrono::system_clock::now() + delay;
@@ -71,8 +74,11 @@ class ExecKind : public std::enable_shared_from_this<ExecKind> {
         shared_{shared} {}
 
   // --- any thread
-  [[nodiscard]] int room() const {
-    return std::max(0, settings_.concurrency + ahead_.load() - held_.load());
+  [[nodiscard]] engine::AsyncHandler::Room room() const {
+    const auto short_for = Clock::time_point{Clock::duration{short_until_.load()}} - Clock::now();
+    if (short_for > Clock::duration{}) return {0, std::chrono::ceil<milliseconds>(short_for)};
+    return {std::max(0, settings_.concurrency + ahead_.load() - held_.load()), milliseconds::max(),
+            true};
   }
   void held(int more) { held_ += more; }
   /// False: it was asked already and has not looked yet.
@@ -119,6 +125,7 @@ class ExecKind : public std::enable_shared_from_this<ExecKind> {
   std::atomic<int> held_{0};   ///< Tasks that have not ended.
   std::atomic<int> ahead_{0};  ///< Tasks beyond `concurrency` to have waiting.
   std::atomic<bool> look_asked_{false};
+  std::atomic<Clock::rep> short_until_{0};  ///< Of what this machine has for children.
 
   // the loop's thread
   std::deque<Waiting> waiting_;
@@ -150,9 +157,11 @@ void ExecKind::start(Waiting job) {
   if (const auto* failure = std::get_if<SpawnFailure>(&started)) {
     task.ran = std::chrono::duration_cast<microseconds>(Clock::now() - now);
     auto answer = spawn_answer(settings_, kind_, *failure, engine::spin());
-    if (failure->no_room())
+    if (failure->no_room()) {
+      short_until_ = (Clock::now() + kNoRoomPause).time_since_epoch().count();
       shared_.events_.exec_no_room(kind_, failure->step,
                                    std::system_category().message(failure->error));
+    }
     shared_.events_.exec_ended({claimed.id, claimed.queue, kind_, claimed.attempt}, answer.how,
                                task.ran);
     return come_back(std::move(job), std::move(answer.ran));
@@ -230,7 +239,7 @@ class ExecHandle final : public engine::AsyncHandler {
   ExecHandle(const ExecHandle&) = delete;
   ExecHandle& operator=(const ExecHandle&) = delete;
 
-  Room room() override { return {kind_->room()}; }
+  Room room() override { return kind_->room(); }
   void start(TaskPtr task, Ended ended) override {
     kind_->held(1);
     loop_->loop_.post([kind = kind_, task = std::move(task), ended = std::move(ended)]() mutable {

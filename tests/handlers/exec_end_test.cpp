@@ -212,7 +212,11 @@ BOOST_AUTO_TEST_CASE(without_descriptors_a_job_waits_and_is_not_charged) {
   BOOST_TEST((snooze->delay >= 1s && snooze->delay <= 2s));
   BOOST_TEST(
       contains(log.text(), "exec_no_room kind=report step=pipe error=\"Too many open files\""));
+  const auto room = rig.handler->room();
+  BOOST_TEST(room.jobs == 0);  // or the whole backlog would be claimed and snoozed
+  BOOST_TEST((room.again > 0ms && room.again <= 1s));
   BOOST_TEST(answer_text(*rig.run()) == "done");
+  BOOST_TEST(eventually(5s, [&] { return rig.handler->room().jobs > 0; }));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
