@@ -21,6 +21,8 @@ constexpr std::size_t kBodyKept = 8'192;
 constexpr std::size_t kHeadersMost = 65'536;
 /// Of each request under way; curl's default of 16 KiB is for downloads.
 constexpr long kReceiveBuffer = 1'024;
+/// Taken by a request over TLS; curl's least, its default is 64 KiB.
+constexpr long kUploadBuffer = 16'384;
 /// Servers close idle connections after 5 s (Node) to 75 s (nginx).
 constexpr long kIdleSecondsMost = 60;
 
@@ -78,6 +80,7 @@ void Transfer::set_up() {
   set(easy, CURLOPT_FOLLOWLOCATION, 0L);
   set(easy, CURLOPT_PROXY, "");  // nor one from the environment
   set(easy, CURLOPT_BUFFERSIZE, kReceiveBuffer);
+  set(easy, CURLOPT_UPLOAD_BUFFERSIZE, kUploadBuffer);
   set(easy, CURLOPT_CONNECTTIMEOUT_MS,
       static_cast<long>(std::min(http_.connect_timeout, options_.timeout).count()));
   set(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(options_.timeout.count()));

@@ -36,7 +36,7 @@ class Transfer {
   /// Called when there is a connection, before the request is sent on it. From within curl: it may
   /// not start or drop transfers.
   std::function<void()> connected;
-  std::size_t crowd{0};                ///< HttpLoop's.
+  std::size_t crowd{0};  ///< HttpLoop's.
 
  private:
   void set_up();
