@@ -2,6 +2,8 @@
 // job at a time, so that the one that did it is counted and its neighbours are not.
 #include "engine/direct_worker.hpp"
 
+#include "engine/share.hpp"
+#include "store/claim.hpp"
 #include "store/due.hpp"
 
 namespace outbox::engine {
@@ -90,7 +92,11 @@ milliseconds DirectWorker::handle_group(int processor, const store::DirectKinds&
     services_.events.swept(queue_, count, std::chrono::duration_cast<microseconds>(swept));
     if (count == 0) lane_.found_nothing();
   }
-  if (count == 0) return rest(from);
+  if (count == 0) {
+    const auto all = std::chrono::duration_cast<microseconds>(took);
+    if (took >= kCheapLook) store::pass_empty(connection_.get(), all, cursor_);
+    return rest(from);
+  }
   services_.waker.found_work();
   if (from == store::From::cursor)
     services_.events.claimed(queue_, count, std::chrono::duration_cast<microseconds>(took));

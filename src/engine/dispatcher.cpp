@@ -198,7 +198,13 @@ milliseconds Dispatcher::claim_some(int processor, Share& share, bool one_by_one
   } else if (count > 0) {
     services_.events.claimed(queue_, count, took);
   }
-  if (count == 0) return std::max(rest(share, from), pause_after_empty(took));
+  if (count == 0) {
+    if (took >= kCheapLook) store::pass_empty(database, took, share.cursor);
+    // Looks from the start have a pace of their own.
+    const auto pause =
+        from == store::From::cursor ? pause_after_empty(took) : core::milliseconds{0};
+    return std::max(rest(share, from), pause);
+  }
   services_.waker.found_work();
   share.idle.worked();
   due_.forget();

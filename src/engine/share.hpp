@@ -30,12 +30,14 @@ struct Share {
   int room{0};
 };
 
+/// A look that found nothing and took longer has walked past jobs that are not to be claimed.
+constexpr std::chrono::milliseconds kCheapLook{5};
+
 /// A look that found nothing may take at most a tenth of the time: it may have walked past many
 /// jobs of kinds that are not to be claimed.
 [[nodiscard]] inline core::milliseconds pause_after_empty(core::Clock::duration took) {
   constexpr std::chrono::seconds kMost{5};
-  constexpr std::chrono::milliseconds kCheap{5};
-  if (took < kCheap) return core::milliseconds{0};
+  if (took < kCheapLook) return core::milliseconds{0};
   return std::chrono::ceil<core::milliseconds>(std::min<core::Clock::duration>(9 * took, kMost));
 }
 

@@ -68,6 +68,14 @@ SELECT FROM outbox.jobs c
    AND NOT EXISTS (SELECT FROM outbox.queues q WHERE q.name = $1 AND q.paused_at IS NOT NULL)
  ORDER BY c.run_at, c.id LIMIT 1)"};
 
+// No table.
+constexpr pg::Statement kClock{"clock", R"(/* outbox:clock */
+SELECT (date_part('epoch', clock_timestamp()) * 1000000)::bigint)"};
+
+/// Jobs are seen so long after their run_at, which is when their transaction began, in most cases;
+/// the looks from the start find the others.
+constexpr core::microseconds kCommitTime{1'000'000};
+
 struct Row {
   Claimed claimed;
   std::int64_t run_at_us{};
@@ -134,12 +142,20 @@ std::vector<Claimed> claim(Database& database, const ClaimRequest& request, From
            std::tie(b.claimed.job.priority, b.run_at_us, b.claimed.job.id);
   });
   std::vector<Claimed> out;
+  std::vector<std::pair<int, Cursor::Place>> places;
   out.reserve(rows.size());
+  places.reserve(rows.size());
   for (auto& row : rows) {
-    cursor.advance(row.claimed.job.priority, {row.run_at_us, row.claimed.job.id});
+    places.push_back({row.claimed.job.priority, {row.run_at_us, row.claimed.job.id}});
     out.push_back(std::move(row.claimed));
   }
+  cursor.found(places, from, request.most);
   return out;
+}
+
+void pass_empty(Database& database, core::microseconds took, Cursor& cursor) {
+  const auto now = database.session().run(kClock)[0][0].as<std::int64_t>();
+  cursor.skip_to(now - took.count() - kCommitTime.count());
 }
 
 bool suspect_waiting(Database& database, const ClaimRequest& request) {
@@ -167,6 +183,8 @@ std::optional<Claimed> claim_suspect(Database& database, ClaimRequest request) {
   return std::move(claimed.front());
 }
 
-std::vector<pg::Statement> claim_statements() { return {kClaim, kClaimSuspects, kSuspectWaiting}; }
+std::vector<pg::Statement> claim_statements() {
+  return {kClaim, kClaimSuspects, kSuspectWaiting, kClock};
+}
 
 }  // namespace outbox::store

@@ -23,6 +23,11 @@ struct ClaimRequest {
 [[nodiscard]] std::vector<Claimed> claim(Database& database, const ClaimRequest& request, From from,
                                          Cursor& cursor);
 
+/// A look that found nothing, but took so long: it has walked past many jobs that are not to be
+/// claimed now (of kinds without room, paused or unknown here). Moves `cursor` up to a second
+/// before it, so that the next look from there need not. Throws core::DbError.
+void pass_empty(Database& database, core::microseconds took, Cursor& cursor);
+
 /// Whether claim_suspect() would find a job now. Throws core::DbError.
 [[nodiscard]] bool suspect_waiting(Database& database, const ClaimRequest& request);
 

@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <outbox/job.hpp>
@@ -63,6 +64,20 @@ class Cursor {
     if (!place || to.run_at_us > place->run_at_us ||
         (to.run_at_us == place->run_at_us && to.id > place->id))
       place = to;
+  }
+  /// What one look found. When a look from the start found as many as it wanted, there may be more
+  /// behind the cursor: it goes back to them.
+  void found(const std::vector<std::pair<int, Place>>& rows, From from, int wanted) {
+    if (from == From::start && std::cmp_greater_equal(rows.size(), wanted)) {
+      for (const auto& [priority, place] : rows)
+        places_.at(static_cast<std::size_t>(priority)).reset();
+    }
+    for (const auto& [priority, place] : rows) advance(priority, place);
+  }
+  /// Nothing is due before it. What gets there all the same is found by the looks from the start.
+  void skip_to(std::int64_t run_at_us) {
+    for (int priority = 0; priority < core::kPriorities; ++priority)
+      advance(priority, {run_at_us, 0});
   }
   /// As parameters of a statement: '{NULL,1700…,…}' and '{0,17,…}', in order of priority.
   [[nodiscard]] std::string run_at_array(From from) const;

@@ -108,12 +108,15 @@ std::vector<DirectJob> run_group(Database& database, const DirectRequest& reques
       own.values);
   observe::fault_point("group.after", database.socket());
   std::vector<DirectJob> out;
+  std::vector<std::pair<int, Cursor::Place>> places;
   out.reserve(pg::count(result));
+  places.reserve(pg::count(result));
   for (const auto& row : result) {
     out.push_back(read(row));
-    cursor.advance(row[10].template as<int>(),
-                   {row[11].template as<std::int64_t>(), out.back().id});
+    places.push_back(
+        {row[10].template as<int>(), {row[11].template as<std::int64_t>(), out.back().id}});
   }
+  cursor.found(places, from, request.most);
   return out;
 }
 

@@ -296,4 +296,25 @@ BOOST_AUTO_TEST_CASE(a_suspect_of_the_future_of_another_queue_or_an_unknown_kind
   BOOST_TEST(store::claim_suspect(database, request(1, "other"))->job.id == 2);
 }
 
+BOOST_AUTO_TEST_CASE(what_came_behind_the_cursor_in_numbers_takes_it_back) {
+  jobs(10);
+  cursor.skip_to(4'000'000'000'000'000);
+  BOOST_TEST(claim(3, From::cursor).empty());
+  BOOST_TEST(claim(3).size() == 3U);
+  BOOST_TEST(claim(3, From::cursor).size() == 3U);
+  cursor.skip_to(4'000'000'000'000'000);
+  BOOST_TEST(claim(5).size() == 4U);  // all there were
+  jobs(1);
+  BOOST_TEST(claim(3, From::cursor).empty());
+}
+
+BOOST_AUTO_TEST_CASE(an_empty_look_may_be_passed_but_not_what_comes_after_it) {
+  db.exec("INSERT INTO outbox.jobs (kind, run_at) VALUES ('mail', now() - interval '3 s')");
+  store::pass_empty(database, core::microseconds{0}, cursor);
+  BOOST_TEST(claim(3, From::cursor).empty());
+  jobs(2);
+  BOOST_TEST(claim(3, From::cursor).size() == 2U);
+  BOOST_TEST(claim(3).size() == 1U);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
