@@ -112,6 +112,7 @@ void Transfer::set_up_tls() {
   if (!http_.client_cert_file.empty()) {
     set(easy, CURLOPT_SSLCERT, http_.client_cert_file.c_str());
     set(easy, CURLOPT_SSLKEY, http_.client_key_file.c_str());
+    set(easy, CURLOPT_KEYPASSWD, "");  // or OpenSSL asks for one at the terminal, and waits
   }
 }
 
@@ -197,7 +198,9 @@ std::string Transfer::explain(CURLcode code) const {
              "; hint: it must speak TLS 1.2 or later on this port; if it asks for a client "
              "certificate, set client_cert_file and client_key_file of this kind";
     case CURLE_SSL_CERTPROBLEM:
-      return why + "; hint: check client_cert_file and client_key_file of this kind";
+      return why +
+             "; hint: check client_cert_file and client_key_file of this kind; the key must have "
+             "no password";
     default:
       break;
   }
