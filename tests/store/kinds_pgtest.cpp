@@ -38,13 +38,13 @@ struct Fixture {
 };
 
 /// Why rolling back to 4 is refused; empty when it went.
+/// Also on another thread, where Boost's macros may not be used.
 std::string refusal(TestDatabase& db) {
   store::Database database{db.options(test::Login::migrator), "test", store::Use::people};
   try {
     store::migrate_down(database, {.to = 4, .allow_data_loss = false}, {});
   } catch (const core::Error& e) {
-    BOOST_TEST((e.code() == core::ExitCode::refused));
-    return e.what();
+    return e.code() == core::ExitCode::refused ? e.what() : "not refused: " + std::string{e.what()};
   }
   store::migrate_up(database, std::nullopt, {});
   return {};
