@@ -57,6 +57,9 @@ enum class IdempotencyKey { quoted, plain, off };
 
 /// Delivery to an HTTP endpoint. See README, "Call an endpoint".
 struct HttpHandler {
+  /// Then only its origin may be shown.
+  [[nodiscard]] bool url_is_secret() const { return !url_file.empty() || !url_env.empty(); }
+
   std::string url;  ///< With `{a.b}` for values of the payload: see core/url_template.hpp.
   std::string
       url_file;         ///< Of this or the next, the one that held the url, which then is a secret:

@@ -13,11 +13,15 @@ inline void begin(Task& task, core::Clock::time_point now) {
       task.claimed.waited + std::chrono::duration_cast<core::microseconds>(now - task.received);
 }
 
-/// The job's expiry goes by the database's clock at the claim and the time since then.
-[[nodiscard]] inline bool expired(const Task& task, core::Clock::time_point now) {
-  if (!task.claimed.expires_at_us) return false;
+/// `now` by the database's clock, in microseconds since 1970: it told the time of the claim, and
+/// ours the time since then.
+[[nodiscard]] inline std::int64_t database_us(const Task& task, core::Clock::time_point now) {
   const auto held = std::chrono::duration_cast<core::microseconds>(now - task.received);
-  return *task.claimed.expires_at_us <= task.claimed.claimed_at_us + held.count();
+  return task.claimed.claimed_at_us + held.count();
+}
+
+[[nodiscard]] inline bool expired(const Task& task, core::Clock::time_point now) {
+  return task.claimed.expires_at_us && *task.claimed.expires_at_us <= database_us(task, now);
 }
 
 /// The handler is done with it; what takes long from now on is the database.

@@ -3,18 +3,15 @@
 #include "handlers/http.hpp"
 
 #include <algorithm>
-#include <new>
 
 #include <nlohmann/json.hpp>
 
-#include "core/limits.hpp"
 #include "engine/begin.hpp"
 #include "engine/jitter.hpp"
 
 namespace outbox::handlers {
 
 using core::Clock;
-using core::microseconds;
 using core::milliseconds;
 using engine::TaskPtr;
 
@@ -44,16 +41,15 @@ std::vector<core::Network> networks(const std::vector<std::string>& texts) {
 
 /// For people: without the query, which may hold a secret; when all of the URL is one, its origin.
 std::string shown(const core::HttpHandler& http, const HttpRequest& request) {
-  const bool secret = !http.url_file.empty() || !http.url_env.empty();
   return request.method + " " +
-         (secret ? request.origin : request.url.substr(0, request.url.find('?')));
+         (http.url_is_secret() ? request.origin : request.url.substr(0, request.url.find('?')));
 }
 
 /// What a receiver knows and may repeat, but nobody else is to see; the longest first.
 std::vector<std::string> secrets_of(const core::HttpHandler& http, const HttpRequest& request) {
   std::vector<std::string> out;
   if (!http.bearer.text.empty()) out.push_back(http.bearer.text);
-  if (http.url_file.empty() && http.url_env.empty()) return out;
+  if (!http.url_is_secret()) return out;
   const auto path =
       std::min(request.url.find('/', request.url.find("://") + 3), request.url.size());
   const auto rest = request.url.substr(path);
@@ -67,10 +63,9 @@ std::vector<std::string> secrets_of(const core::HttpHandler& http, const HttpReq
   return out;
 }
 
-/// Seconds since 1970 by the clock of the database: it told the time of the claim.
-std::int64_t now_us(const engine::Task& task, Clock::time_point now) {
-  return task.claimed.claimed_at_us +
-         std::chrono::duration_cast<microseconds>(now - task.received).count();
+/// Since 1970, by the clock of the database.
+std::int64_t seconds(const engine::Task& task, Clock::time_point now) {
+  return engine::database_us(task, now) / 1'000'000;
 }
 
 }  // namespace
@@ -225,7 +220,7 @@ void HttpKind::send(Target& target, Delivery delivery) {
   if (task.abandoned) return end(std::move(delivery), store::undone(Retry{"given up at a stop"}));
   const auto now = Clock::now();
   if (engine::expired(task, now)) return end(std::move(delivery), store::RanExpired{});
-  auto made = maker_.make(task.claimed.job, now_us(task, now) / 1'000'000);
+  auto made = maker_.make(task.claimed.job, seconds(task, now));
   if (!made.problem.empty())
     return end(std::move(delivery), store::undone(Discard{std::move(made.problem)}));
   engine::begin(task, now);
@@ -289,7 +284,7 @@ void HttpKind::conclude_one(Sent sent, const Transfer& transfer, HttpAnswer answ
   const auto where = shown(*options_.http, transfer.request());
   const AnswerContext context{.where = where,
                               .attempt = task.claimed.job.attempt,
-                              .now = now_us(task, now) / 1'000'000,
+                              .now = seconds(task, now),
                               .spin = engine::spin(),
                               .many_endpoints = maker_.url().host_from_payload()};
   auto conclusion = conclude(answer, options_, context);

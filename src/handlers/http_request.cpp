@@ -11,7 +11,6 @@
 
 #include <outbox/version.hpp>
 
-#include "core/error.hpp"
 #include "core/http_rules.hpp"
 #include "core/signing_key.hpp"
 

@@ -2,12 +2,12 @@
 #include "handlers/transfer.hpp"
 
 #include <algorithm>
-#include <arpa/inet.h>
 #include <array>
 #include <cerrno>
 #include <new>
 #include <strings.h>
 #include <sys/socket.h>
+#include <system_error>
 
 #include "core/duration.hpp"
 #include "core/text.hpp"

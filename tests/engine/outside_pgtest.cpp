@@ -102,6 +102,14 @@ std::shared_ptr<Desk> desk(World& world, const std::string& kind) {
   return made;
 }
 
+/// Of 960 kB each.
+void insert_80_large(World& world) {
+  world.db.exec(
+      "INSERT INTO outbox.jobs (kind, payload) SELECT 'hook', to_jsonb(repeat(md5(g::text), "
+      "30000)) "
+      "FROM generate_series(1, 80) g");
+}
+
 std::int64_t claimed(World& world) {
   return world.db.number("SELECT count(*) FROM outbox.jobs WHERE claimed_by IS NOT NULL");
 }
@@ -170,10 +178,7 @@ BOOST_AUTO_TEST_CASE(large_payloads_come_along_one_by_one_within_a_bound) {
   World world;
   const auto hook = desk(world, "hook");
   world.queue().concurrency = 1;
-  world.db.exec(
-      "INSERT INTO outbox.jobs (kind, payload) SELECT 'hook', to_jsonb(repeat(md5(g::text), "
-      "30000)) "
-      "FROM generate_series(1, 80) g");
+  insert_80_large(world);
   Bench bench{world};
   bench.dispatcher.turn();
   bench.dispatcher.turn();
@@ -193,10 +198,7 @@ BOOST_AUTO_TEST_CASE(a_large_job_that_is_ours_no_more_is_dropped) {
   World world;
   const auto hook = desk(world, "hook");
   hook->set_most(200);
-  world.db.exec(
-      "INSERT INTO outbox.jobs (kind, payload) SELECT 'hook', to_jsonb(repeat(md5(g::text), "
-      "30000)) "
-      "FROM generate_series(1, 80) g");
+  insert_80_large(world);
   Bench bench{world};
   bench.dispatcher.turn();
   bench.dispatcher.turn();
