@@ -184,10 +184,14 @@ ParsedUrl parse_url(std::string_view text) {
 }
 
 std::string percent_encode(std::string_view text) {
+  return percent_encode(text, [](char c) { return kUnreserved.find(c) != std::string_view::npos; });
+}
+
+std::string percent_encode(std::string_view text, bool (*stays)(char)) {
   constexpr std::string_view kHex = "0123456789ABCDEF";
   std::string out;
   for (const char c : text) {
-    if (kUnreserved.find(c) != std::string_view::npos) {
+    if (stays(c)) {
       out += c;
       continue;
     }

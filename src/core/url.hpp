@@ -39,5 +39,7 @@ struct ParsedUrl {
 
 /// Only A-Z a-z 0-9 - . _ ~ stay as they are.
 [[nodiscard]] std::string percent_encode(std::string_view text);
+/// Only what `stays` allows.
+[[nodiscard]] std::string percent_encode(std::string_view text, bool (*stays)(char));
 
 }  // namespace outbox::core

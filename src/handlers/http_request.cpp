@@ -13,6 +13,7 @@
 
 #include "core/http_rules.hpp"
 #include "core/signing_key.hpp"
+#include "core/url.hpp"
 
 namespace outbox::handlers {
 
@@ -62,19 +63,8 @@ std::string made_traceparent(const std::string& id) {
 /// CloudEvents HTTP binding 3.1.3.2: everything but printable ASCII, and space, '"' and '%', is
 /// percent-encoded as UTF-8.
 std::string event_value(std::string_view text) {
-  constexpr std::string_view kDigits = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte > 0x20 && byte < 0x7F && c != '"' && c != '%') {
-      out += c;
-    } else {
-      out += '%';
-      out += kDigits[byte >> 4U];
-      out += kDigits[byte & 15U];
-    }
-  }
-  return out;
+  return core::percent_encode(text,
+                              [](char c) { return c > 0x20 && c < 0x7F && c != '"' && c != '%'; });
 }
 
 void add(std::string& headers, std::string_view name, std::string_view value) {
